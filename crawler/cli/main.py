@@ -1,0 +1,158 @@
+"""The entrance: which command is meant, what the process ends with, and how an error is told."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+from click_default_group import DefaultGroup
+
+from crawler import __version__
+from crawler.cli import events, inputs, logs
+from crawler.cli.errors import INTERNAL, SIGNALLED, Wrong, lines_of
+from crawler.cli.pages import COMMANDS, WIDTH, write_examples
+from crawler.cli.session import Session, program_name
+from crawler.cli.terminal import forget_stdout, make_printable
+from crawler.core.seeds import nearest
+from crawler.folder import CrawlError
+
+DEFAULT = "crawl"
+PIPE_CLOSED = SIGNALLED + signal.SIGPIPE
+EXAMPLES = (
+    ("seeds.txt", "crawl what the file names; the same command again goes on"),
+    ("https://example.org/ -n 50", "crawl a site, at most 50 pages"),
+    ("status", "how far the newest crawl is"),
+    ("query errors", "what went wrong"),
+    ("demo", "try all of it on a small site that comes along"),
+)
+
+
+class Commands(DefaultGroup):  # type: ignore[misc] - click-default-group has no types
+    """The commands, each imported when it is asked for; a first word that is none of them belongs to `crawl`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the overview."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command. A word that is none is kept for the default one."""
+        if cmd_name not in COMMANDS:
+            ctx.arg0 = cmd_name     # type: ignore[attr-defined] - the way DefaultGroup hands the word on
+            cmd_name = DEFAULT
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one the first word was probably meant to be."""
+        first = args[0]
+        if first not in COMMANDS and not first.startswith("-") and inputs.kind_of(first) is None:
+            raise _no_command(first, ctx.command_path)
+        found: tuple[str | None, click.Command | None, list[str]] = super().resolve_command(ctx, args)
+        return found
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the overview."""
+        formatter.write_usage(ctx.command_path, "SEEDS... [OPTIONS]  |  COMMAND [ARGS]")
+        self.format_help_text(ctx, formatter)
+        write_examples(formatter, ctx.command_path, EXAMPLES)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, meaning) for name, (_, meaning) in COMMANDS.items()])
+        self.format_epilog(ctx, formatter)
+
+
+def _no_command(word: str, program: str) -> Wrong:
+    meant = nearest(word, COMMANDS)
+    if meant is not None and "/" not in word and "." not in word:
+        return Wrong(f'"{word}" is neither a command nor a file nor a URL', f"Did you mean {program} {meant}?")
+    return inputs.missing(word)
+
+
+@click.group(
+    cls=Commands,
+    default=DEFAULT,
+    default_if_no_args=False,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+    epilog="COMMAND --help tells all about one command; crawl --help has every option of a crawl.",
+)
+@click.version_option(__version__, "-V", "--version", message="crawler %(version)s")
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """Crawl websites politely and fast.
+
+    It can be killed at any moment and goes on where it stopped, with nothing lost and nothing stored twice. Pages lie on
+    disk, facts in an SQLite database that can be asked while the crawl runs.
+    """
+    if ctx.invoked_subcommand is None:
+        program = ctx.command_path
+        raise Wrong("nothing to crawl was named", f"Try {program} seeds.txt, {program} https://example.org/, {program} demo or {program} --help.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    make_printable()
+    words = tuple(sys.argv[1:] if argv is None else argv)
+    session = Session(words, program_name())
+    code = _run(words, session)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    if code == PIPE_CLOSED:
+        forget_stdout()
+    return code
+
+
+def _run(words: Sequence[str], session: Session) -> int:
+    try:
+        answer = commands.main(
+            args=list(words), prog_name=session.program, complete_var="_CRAWLER_COMPLETE", standalone_mode=False, obj=session
+        )
+    except BrokenPipeError:
+        return PIPE_CLOSED
+    except click.exceptions.Abort:
+        return SIGNALLED + signal.SIGINT
+    except click.ClickException as error:
+        return _failed(session, _from_click(error, session.program))
+    except CrawlError as error:
+        return _failed(session, error)
+    except Exception as error:  # noqa: BLE001 - a bug in this program: people get a sentence, the log the traceback
+        return _crashed(session, error)
+    return answer if isinstance(answer, int) else 0
+
+
+def _failed(session: Session, error: CrawlError) -> int:
+    if session.json:
+        events.write_fatal(error, error.exit_code)
+    session.voice.complain(lines_of(error))
+    return error.exit_code
+
+
+def _crashed(session: Session, error: Exception) -> int:
+    path = logs.record_crash(error, session.folder)
+    what = f"internal error: {type(error).__name__}: {error}"
+    told = CrawlError(what, f"This is a bug in the crawler; the details are in {path}.\nTry the same command again: what is stored is safe.")
+    return _failed(session, told) and INTERNAL
+
+
+def _from_click(error: click.ClickException, program: str) -> CrawlError:
+    """Put click's words into ours: what is wrong in lower case, and what to try on a line of its own."""
+    page = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else program
+    hint = f"Try {page} --help."
+    if isinstance(error, click.NoSuchOption):
+        meant = nearest(error.option_name, _flags_of(error.ctx))
+        return Wrong(f"there is no option {error.option_name}", f"Did you mean {meant}?" if meant else hint)
+    message = error.format_message().rstrip(".")
+    return Wrong(message[:1].lower() + message[1:], hint)
+
+
+def _flags_of(ctx: click.Context | None) -> list[str]:
+    if ctx is None:
+        return []
+    return [name for param in ctx.command.params for name in (*param.opts, *param.secondary_opts) if name.startswith("--")]

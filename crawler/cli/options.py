@@ -1,0 +1,186 @@
+"""The one table of everything that can be set. Flags, environment, crawler.toml, help pages and reference are all made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+import msgspec
+
+from crawler.cli import units
+from crawler.cli.units import COUNT, DURATION, GAP, HEADERS, HOSTS, NETWORKS, PATTERNS, RATE, SIZE, SWITCH, TEXT, Unit, words
+from crawler.core.settings import DEFAULTS, Scope
+
+ENV_PREFIX = "CRAWLER_"
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One field of Settings, as people meet it."""
+
+    field: str
+    flags: tuple[str, ...]
+    unit: Unit
+    group: str
+    help: str
+    unset: str = ""
+    """What the default means, where the field's default is None or empty."""
+    remembered: bool = True
+    """It belongs to the crawl and holds when the crawl goes on; False: it belongs to one run on one machine."""
+
+    @property
+    def env(self) -> str:
+        """Name in the environment."""
+        return ENV_PREFIX + self.field.upper()
+
+    @property
+    def key(self) -> str:
+        """Name in crawler.toml; `max-pages` is understood as well."""
+        return self.field
+
+    @property
+    def flag(self) -> str:
+        """The long flag, for messages."""
+        return next(flag for flag in self.flags if flag.startswith("--"))
+
+    @property
+    def default(self) -> object:
+        """Value of the field when nobody says anything."""
+        return getattr(DEFAULTS, self.field)
+
+    @property
+    def default_text(self) -> str:
+        """The default as a person would write it, with its unit."""
+        if self.default is None or self.default == ():
+            return self.unset
+        return self.unit.show(self.default)
+
+    def shown(self, value: object) -> str:
+        """Return a value of the field as a person would write it."""
+        if value is None:
+            return self.unset or "none"
+        if isinstance(value, tuple):
+            return ", ".join(map(self.unit.show, value)) or "none"
+        return self.unit.show(value)
+
+
+LOAD, LIMITS, WHERE, MANNERS = "How fast", "When to stop", "Where to go", "Manners"
+PATIENCE, SIZES, SAFETY, KEEPING, MACHINE, SEEDS = "Patience", "Sizes", "Safety", "What is kept", "This machine", "Seed files"
+GROUPS = (LIMITS, WHERE, LOAD, MANNERS, PATIENCE, SIZES, SAFETY, KEEPING, SEEDS, MACHINE)
+"""In the order of the help page: what is asked for most comes first."""
+
+OPTIONS: tuple[Option, ...] = (
+    Option("max_pages", ("-n", "--max-pages"), COUNT, LIMITS, "pages to store over the whole crawl; exact", "no limit"),
+    Option("depth", ("-d", "--depth"), COUNT, LIMITS, "links to follow away from a seed; 0 is the seeds alone", "no limit"),
+    Option("max_time", ("--max-time",), DURATION, LIMITS, "time this run may take", "no limit", remembered=False),
+    Option("max_bytes", ("--max-bytes",), SIZE, LIMITS, "bytes to receive in this run", "no limit", remembered=False),
+    Option("min_free", ("--min-free",), SIZE, LIMITS, "space that stays free on the disk"),
+    Option("scope", ("--scope",), words(*get_args(Scope)), WHERE, "how far from the seeds links are followed: the page alone, below its "
+           "directory, its host, its whole site with subdomains, or anywhere"),
+    Option("include", ("--include",), PATTERNS, WHERE, "follow only URLs that match; may be given again", "everything"),
+    Option("exclude", ("--exclude",), PATTERNS, WHERE, "never follow URLs that match; may be given again", "nothing"),
+    Option("max_segments", ("--max-segments",), COUNT, WHERE, "path segments of a URL beyond which it counts as a trap"),
+    Option("max_repeats", ("--max-repeats",), COUNT, WHERE, "times that one path segment may occur in a URL"),
+    Option("concurrency", ("-c", "--concurrency"), COUNT, LOAD, "requests in flight at once"),
+    Option("per_host", ("--per-host",), COUNT, LOAD, "requests in flight at once to one host", "2, or 1 where robots.txt asks for a "
+           "delay, or all with --delay 0"),
+    Option("delay", ("--delay",), GAP, LOAD, "time between two requests to one host, as 2s or 1/s; 0 is as fast as it goes", "auto: begins "
+           "with 1s, then as quick as the host answers"),
+    Option("robots", ("--robots/--no-robots",), SWITCH, MANNERS, "obey robots.txt; say no only on a site that is yours"),
+    Option("contact", ("--contact",), TEXT, MANNERS, "address or URL where the owner of a site reaches you", "none"),
+    Option("user_agent", ("-A", "--user-agent"), TEXT, MANNERS, "the whole User-Agent header", "steadycrawl/VERSION (+CONTACT)"),
+    Option("headers", ("-H", "--header"), HEADERS, MANNERS, "a further request header, 'Name: value'; may be given again", "none"),
+    Option("timeout", ("-t", "--timeout"), DURATION, PATIENCE, "time for one request in total"),
+    Option("connect_timeout", ("--connect-timeout",), DURATION, PATIENCE, "time to connect, TLS included"),
+    Option("dns_timeout", ("--dns-timeout",), DURATION, PATIENCE, "time to look a host name up"),
+    Option("header_timeout", ("--header-timeout",), DURATION, PATIENCE, "time until an answer's headers have arrived"),
+    Option("read_timeout", ("--read-timeout",), DURATION, PATIENCE, "time between two pieces of a body"),
+    Option("min_rate", ("--min-rate",), RATE, PATIENCE, "bytes per second below which a body is given up after 10s; 0 never does"),
+    Option("tries", ("--tries",), COUNT, PATIENCE, "attempts for one URL, the first included"),
+    Option("max_rest", ("--max-rest",), DURATION, PATIENCE, "time the end of a crawl waits for a host that rests; then it is put off"),
+    Option("max_size", ("--max-size",), SIZE, SIZES, "bytes of a page that are kept; what is beyond is cut off"),
+    Option("parse_size", ("--parse-size",), SIZE, SIZES, "bytes of a page that are read for links"),
+    Option("max_links", ("--max-links",), COUNT, SIZES, "distinct links of one page that count"),
+    Option("insecure", ("--insecure",), HOSTS, SAFETY, "do not check this host's certificate; may be given again", "every certificate is "
+           "checked"),
+    Option("allow_net", ("--allow-net",), NETWORKS, SAFETY, "private network that may be connected to; may be given again", "the public "
+           "internet, and hosts that a seed names"),
+    Option("deny_net", ("--deny-net",), NETWORKS, SAFETY, "network that is never connected to, seeds included; may be given again", "none"),
+    Option("durability", ("--durability",), words("full", "normal"), KEEPING, "what a stored page survives: a power cut (full), or a crash "
+           "of this program (normal, faster)"),
+    Option("links", ("--links",), words("all", "first", "none"), KEEPING, "how much of the link graph is kept: all of it, who linked to "
+           "a URL first, or nothing"),
+    Option("save_errors", ("--save-errors/--no-save-errors",), SWITCH, KEEPING, "keep the bodies of answers with status 400 and above"),
+    Option("skip_bad_seeds", ("--skip-bad-seeds/--no-skip-bad-seeds",), SWITCH, SEEDS, "go on without the lines that are no usable URL",
+           remembered=False),
+    Option("add_seeds", ("--add-seeds/--no-add-seeds",), SWITCH, SEEDS, "add these seeds to a crawl that began with others", remembered=False),
+    Option("parser", ("--parser",), words("lexbor", "lxml", "html5lib", "html.parser"), MACHINE, "what reads HTML under BeautifulSoup"),
+    Option("parsers", ("--parsers",), COUNT, MACHINE, "parser processes", "one less than there are processors", remembered=False),
+    Option("loop", ("--loop",), words("auto", "asyncio", "uvloop"), MACHINE, "event loop; auto takes uvloop where it is installed",
+           remembered=False),
+)
+
+BY_FIELD: dict[str, Option] = {option.field: option for option in OPTIONS}
+
+
+def by_group() -> Iterator[tuple[str, list[Option]]]:
+    """Yield the groups of the help page with their options."""
+    for group in GROUPS:
+        yield group, [option for option in OPTIONS if option.group == group]
+
+
+def read(option: Option, raw: units.Raw) -> object:
+    """Return the value of a field. Raises ValueError with the words that belong after "must be"."""
+    if option.unit.many:
+        items = raw if isinstance(raw, list | tuple) else [raw]
+        return tuple(option.unit.read(item) for item in items if item != "")
+    if isinstance(raw, str) and option.default is None and raw.strip().lower() in units.UNSET:
+        return None
+    value = option.unit.read(raw)
+    try:
+        return getattr(msgspec.convert({option.field: value}, type(DEFAULTS)), option.field)
+    except msgspec.ValidationError as error:
+        raise ValueError(_bound(str(error), option)) from None
+
+
+def _bound(error: str, option: Option) -> str:
+    """Turn msgspec's words, "Expected `int` >= 1 - at `$.tries`", into ours."""
+    for sign, phrase in ((">=", "at least"), ("<=", "at most"), (">", "more than"), ("<", "less than")):
+        if f" {sign} " in error:
+            bound = float(error.partition(f" {sign} ")[2].split()[0])
+            return f"{phrase} {option.unit.show(int(bound) if bound.is_integer() else bound)}"
+    return error.partition(" - at ")[0].lower()
+
+
+def reference() -> str:
+    """Return the reference of all options as Markdown tables."""
+    parts = []
+    for group, options in by_group():
+        rows = [f"| {_flags(option)} | {option.help.replace('|', chr(92) + '|')} | {option.default_text} | `{option.key}` |" for option in options]
+        parts.append("\n".join([f"### {group}", "", "| option | what it does | default | crawler.toml |", "| --- | --- | --- | --- |", *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _flags(option: Option) -> str:
+    metavar = option.unit.metavar.replace("|", "\\|")
+    return ", ".join(f"`{flag}`" for flag in option.flags) + (f" {metavar}" if metavar else "")
+
+
+def template() -> str:
+    """Return a crawler.toml in which everything is written down and nothing is set."""
+    parts = ["# Settings of crawls started below this folder. Remove the # before a line to set it.\n"
+             "# Flags and CRAWLER_... in the environment win over this file, and so does what an output folder remembers.\n"]
+    for group, options in by_group():
+        rows = [f"# {option.help}\n# {option.key} = {_toml(option)}\n" for option in options]
+        parts.append("\n".join([f"# --- {group} ---\n", *rows]))
+    return "\n".join(parts)
+
+
+def _toml(option: Option) -> str:
+    if option.default is None:
+        return f'""    # {option.unset}'
+    if option.unit.many:
+        return f"[]    # {option.unset}"
+    if isinstance(option.default, bool):
+        return "true" if option.default else "false"
+    text = option.unit.show(option.default)
+    return text if text.isdecimal() else f'"{text}"'

@@ -1,0 +1,145 @@
+"""Commands that teach: a help page begins with examples, its options are in groups, and each tells its default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from crawler.cli.options import ENV_PREFIX, Option, by_group
+from crawler.cli.units import SWITCH
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "crawl": ("crawler.cli.crawl:crawl", "crawl what the seeds name, or go on where that stopped (the default)"),
+    "resume": ("crawler.cli.crawl:resume", "go on with a crawl without naming its seeds again"),
+    "status": ("crawler.cli.ask:status", "how far a crawl is, also while it runs"),
+    "query": ("crawler.cli.ask:query", "ask the results: SQL, or a question by its name"),
+    "explain": ("crawler.cli.ask:explain", "why a URL was, was not or will be fetched"),
+    "show": ("crawler.cli.ask:show", "print the stored body of a URL"),
+    "config": ("crawler.cli.config:config", "the settings in force and where each comes from"),
+    "doctor": ("crawler.cli.doctor:doctor", "whether this machine has what a crawl needs"),
+    "demo": ("crawler.cli.demo:demo", "crawl a small site that comes along, without the internet"),
+    "completion": ("crawler.cli.config:completion", "print the completion script of a shell"),
+}
+"""Each command's place, imported when it is asked for, and its line in the overview."""
+
+OUTPUT_GROUP, TELLING, OTHER = "Where to, and from where", "What is told", "Other"
+GENERAL = (OUTPUT_GROUP, TELLING, OTHER)
+WIDTH = 100
+
+Decorator = Callable[[Any], Any]     # click's decorators take functions of any shape, and commands
+
+
+class Words(click.ParamType):
+    """A value that is read later, together with those from elsewhere; here it only has a name and completes."""
+
+    def __init__(self, option: Option) -> None:
+        self.name = option.unit.metavar.lower() or "text"
+        self._choices = option.unit.metavar.split("|") if "|" in option.unit.metavar else []
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete words of a closed set."""
+        return [CompletionItem(choice) for choice in self._choices if choice.startswith(incomplete)]
+
+
+class Flag(click.Option):
+    """An option that knows its group on the help page, and its default in words."""
+
+    def __init__(self, *args: Any, group: str = OTHER, default_text: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **kwargs)
+        self.group = group
+        self.default_text = default_text
+
+    def row(self, ctx: click.Context) -> tuple[str, str]:
+        """Return what stands on the help page."""
+        left, right = self.get_help_record(ctx) or ("", "")
+        return left, f"{right}  [default: {self.default_text}]" if self.default_text else right
+
+
+class Lesson(click.Command):
+    """A command whose help begins with examples: pairs of arguments and what they do."""
+
+    def __init__(self, *args: Any, examples: tuple[tuple[str, str], ...] = (), **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH})
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the page: what it does, examples, options by group."""
+        program = ctx.find_root().command_path
+        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)))
+        self.format_help_text(ctx, formatter)
+        write_examples(formatter, program, self.examples)
+        flags = [param for param in self.get_params(ctx) if isinstance(param, click.Option) and not param.hidden]
+        groups = [group for group, _ in by_group()]
+        for group in (*groups, *GENERAL):
+            rows = [flag.row(ctx) for flag in flags if isinstance(flag, Flag) and flag.group == group]
+            if group == OTHER:
+                rows += [flag.get_help_record(ctx) or ("", "") for flag in flags if not isinstance(flag, Flag)]
+            if rows:
+                with formatter.section(group):
+                    formatter.write_dl(rows, col_max=34)
+        self.format_epilog(ctx, formatter)
+
+
+def write_examples(formatter: click.HelpFormatter, program: str, examples: tuple[tuple[str, str], ...]) -> None:
+    """Write commands with what they do, each on one line."""
+    if not examples:
+        return
+    longest = max(len(words) for words, _ in examples)
+    with formatter.section("Examples"):
+        for words, meaning in examples:
+            formatter.write(f"{'':{formatter.current_indent}}{program} {words:{longest}}   {meaning}\n")
+
+
+def setting_flags(command: click.Command) -> click.Command:
+    """Give a command a flag for every setting."""
+    for group, options in by_group():
+        command.params += [_flag(option, group) for option in options]
+    command.epilog = (
+        f"Every setting can also stand in the environment ({ENV_PREFIX}MAX_PAGES=500) and in crawler.toml (max_pages = 500). "
+        "The output folder remembers them, so a crawl that goes on needs none of them again."
+    )
+    return command
+
+
+def _flag(option: Option, group: str) -> Flag:
+    """Make the flag of a setting. It has no default of its own, so that "not given" can be told from "given the default"."""
+    names = [*option.flags, option.field]
+    if option.unit is SWITCH:
+        return Flag(names, default=None, is_flag=True, help=option.help, group=group, default_text=option.default_text)
+    return Flag(
+        names, type=Words(option), metavar=option.unit.metavar, multiple=option.unit.many, default=None, help=option.help,
+        group=group, default_text=option.default_text,
+    )
+
+
+def output_flag(meaning: str) -> Decorator:
+    """Return the decorator for -o."""
+    path = click.Path(file_okay=False, path_type=None)
+    return click.option(
+        "-o", "--output", metavar="DIR", type=path, envvar=f"{ENV_PREFIX}OUTPUT", cls=Flag, group=OUTPUT_GROUP, help=meaning
+    )
+
+
+def config_flags(command: Any) -> Any:  # noqa: ANN401 - see Decorator
+    """Add --config and --no-config."""
+    command = click.option("--no-config", is_flag=True, cls=Flag, group=OUTPUT_GROUP, help="read no crawler.toml")(command)
+    return click.option(
+        "--config", "config_file", metavar="FILE", envvar=f"{ENV_PREFIX}CONFIG", cls=Flag, group=OUTPUT_GROUP,
+        help="read settings from this file", default_text="the nearest crawler.toml, here or in a folder above",
+    )(command)
+
+
+def voice_flags(command: Any) -> Any:  # noqa: ANN401 - see Decorator
+    """Add -q, -v and --color."""
+    for words, more in (
+        (("-v", "--verbose"), {"count": True, "help": "tell more; twice tells everything"}),
+        (("-q", "--quiet"), {"is_flag": True, "help": "tell of errors only"}),
+        (("--color",), {"type": click.Choice(["auto", "always", "never"]), "default": "auto", "help": "when to use colours",
+                        "default_text": "auto"}),
+    ):
+        command = click.option(*words, cls=Flag, group=TELLING, **more)(command)
+    return command

@@ -1,0 +1,136 @@
+"""What a crawl looks like from outside: a fold of what happened into frozen snapshots. Reads no clock.
+
+Rates are over a sliding window, because a mean since the start hides what is happening now.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Literal
+
+import msgspec
+
+WINDOW = 10.0
+"""Seconds over which rates are taken."""
+SHRINKING_FOR = 30.0
+"""Seconds that a frontier must have shrunk before an end is foretold."""
+
+Outcome = Literal["finished", "limit", "stopped", "parked", "failed"]
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A host that is waited for, and why."""
+
+    host: str
+    seconds: float
+    why: str
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The state of a crawl at one moment."""
+
+    elapsed: float
+    pages: int
+    """Pages stored over the whole crawl."""
+    run_pages: int
+    """Pages stored by this run."""
+    queued: int
+    errors: int
+    bytes: int
+    """Bytes received by this run."""
+    pages_per_second: float
+    bytes_per_second: float
+    hosts: int
+    """Hosts in hand."""
+    in_flight: int
+    trend: Literal[-1, 0, 1]
+    """Whether the frontier shrinks or grows."""
+    eta: float | None = None
+    """Seconds to the end, only when that can be said honestly."""
+    waiting: tuple[Waiting, ...] = ()
+    """Who is waited for, the longest first, when that is what holds the crawl up."""
+    stopping: bool = False
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a run came to."""
+
+    outcome: Outcome
+    elapsed: float
+    pages: int
+    run_pages: int
+    bytes: int
+    queued: int
+    errors: tuple[tuple[str, int], ...]
+    """What went wrong how often in this run: a status or a fault, the most frequent first."""
+    parked: tuple[tuple[str, str, int], ...] = ()
+    """Hosts put off: name, why, URLs that wait there."""
+    limit: str | None = None
+    """Which limit was reached, in words."""
+    signal: int | None = None
+    dropped: int = 0
+    """Requests in flight that were dropped; they stay queued."""
+    hosts_asked: int = 0
+    skipped: tuple[tuple[str, int], ...] = ()
+    """Reasons for not fetching, with how many URLs in this run."""
+
+
+class Fold:
+    """Counts what happens; `snapshot` says where that leads."""
+
+    def __init__(self, now: float) -> None:
+        self.started = now
+        self.run_pages = 0
+        self.bytes = 0
+        self.errors: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self._recent: deque[tuple[float, int, int]] = deque()   # (moment, pages, bytes) per commit
+        self._frontier: deque[tuple[float, int]] = deque()      # (moment, queued) once a second
+
+    def settled(self, now: float, pages: int, received: int) -> None:
+        """Count one commit."""
+        self.run_pages += pages
+        self.bytes += received
+        self._recent.append((now, pages, received))
+
+    def error(self, word: str) -> None:
+        """Count a status of 400 and above, or a fault, that ended a URL."""
+        self.errors[word] += 1
+
+    def skip(self, reason: str) -> None:
+        """Count a URL that was not fetched on purpose."""
+        self.skipped[reason] += 1
+
+    def frontier(self, now: float, queued: int) -> None:
+        """Remember how long the frontier is, at most once a second."""
+        if not self._frontier or now - self._frontier[-1][0] >= 1:
+            self._frontier.append((now, queued))
+        while now - self._frontier[0][0] > SHRINKING_FOR + 1:
+            self._frontier.popleft()
+
+    def rates(self, now: float) -> tuple[float, float]:
+        """Return pages and bytes per second over the last ten seconds."""
+        while self._recent and now - self._recent[0][0] > WINDOW:
+            self._recent.popleft()
+        span = min(WINDOW, max(now - self.started, 1e-3))
+        return sum(pages for _, pages, _ in self._recent) / span, sum(size for *_, size in self._recent) / span
+
+    def trend(self, queued: int) -> Literal[-1, 0, 1]:
+        """Tell whether the frontier grew or shrank within the last half minute."""
+        if not self._frontier:
+            return 0
+        earlier = self._frontier[0][1]
+        return 1 if queued > earlier else -1 if queued < earlier else 0
+
+    def eta(self, now: float, queued: int, pages: int, goal: int | None) -> float | None:
+        """Foretell the end: by the page limit, or once the frontier has only shrunk for half a minute; else None."""
+        rate = self.rates(now)[0]
+        if rate <= 0:
+            return None
+        if goal is not None and queued >= goal - pages:
+            return max(goal - pages, 0) / rate
+        series = [length for _, length in self._frontier]
+        long_enough = bool(series) and now - self._frontier[0][0] >= SHRINKING_FOR
+        if long_enough and all(a >= b for a, b in zip(series, series[1:], strict=False)):
+            return queued / rate
+        return None

@@ -1,0 +1,294 @@
+"""The nouns of a crawl, all frozen, and the closed vocabularies they are described with.
+
+Durations are seconds, sizes are bytes, moments are Unix seconds: always. A value that exists is valid.
+The nouns are msgspec structs: as frozen as a dataclass, cheaper to make, and ready for the wire to a parser process.
+"""
+
+from __future__ import annotations
+
+import enum
+from enum import StrEnum
+
+import msgspec
+
+HostId = int
+OriginId = int
+UrlId = int
+LeaseId = int
+
+MAX_HOPS = 10
+"""Redirects that are followed one after another before the fault `redirect` (design: same bound as aiohttp and curl use)."""
+
+
+class Kind(StrEnum):
+    """Where a URL was found. The order is the number that the database stores: only ever append."""
+
+    SEED = "seed"
+    A = "a"
+    REDIRECT = "redirect"
+    CANONICAL = "canonical"
+    SITEMAP = "sitemap"
+    NEXT = "next"
+    IFRAME = "iframe"
+    IMG = "img"
+    SCRIPT = "script"
+    STYLESHEET = "stylesheet"
+    FEED = "feed"
+    ROBOTS = "robots"
+    OTHER = "other"
+    AREA = "area"
+    FRAME = "frame"
+    REFRESH = "refresh"
+
+
+KINDS: tuple[Kind, ...] = tuple(Kind)
+KIND_CODE: dict[Kind, int] = {kind: code for code, kind in enumerate(KINDS)}
+
+
+class State(enum.IntEnum):
+    """The fate of a URL, as the database numbers it."""
+
+    QUEUED = 0
+    DONE = 1
+    FAILED = 2
+    EXCLUDED = 3
+    PARKED = 4
+
+
+STATE_MEANINGS: dict[State, str] = {
+    State.QUEUED: "to be fetched, at due_at if that is set",
+    State.DONE: "answered; see pages, redirects and errors",
+    State.FAILED: "given up after its tries; see errors",
+    State.EXCLUDED: "not fetched on purpose; see reason and rule",
+    State.PARKED: "put off beyond this run: its host asks for it or does not answer",
+}
+
+
+class Fault(StrEnum):
+    """What went wrong on the way to a reply. An HTTP status is never a fault."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    TRUNCATED = "truncated"
+    DECODE = "decode"
+    REDIRECT = "redirect"
+    GUARD = "guard"
+    PARSE = "parse"
+    CRASH = "crash"
+
+
+FAULT_MEANINGS: dict[Fault, str] = {
+    Fault.DNS: "the host name has no address, or the name server did not say in time",
+    Fault.CONNECT: "no connection to the host's address: refused, unreachable or not accepted in time",
+    Fault.TLS: "the encrypted connection could not be set up: certificate or handshake",
+    Fault.TIMEOUT: "the host took longer than allowed to answer or to send its answer",
+    Fault.RESET: "the host closed the connection before it had answered",
+    Fault.PROTOCOL: "the answer is not valid HTTP",
+    Fault.TRUNCATED: "the body ended before its announced end",
+    Fault.DECODE: "the body's content coding is broken, unknown or a bomb",
+    Fault.REDIRECT: "too many redirects, a redirect loop, or a redirect to nowhere",
+    Fault.GUARD: "this crawler refused to connect there: address, scheme or port",
+    Fault.PARSE: "the page was kept, but reading its links took too long or failed",
+    Fault.CRASH: "a bug in this program or in a plug-in; the detail is the traceback",
+}
+FAULTS: tuple[Fault, ...] = tuple(Fault)
+FAULT_CODE: dict[Fault, int] = {fault: code for code, fault in enumerate(FAULTS, start=1)}
+
+NETWORK_FAULTS = frozenset({Fault.DNS, Fault.CONNECT, Fault.TLS, Fault.TIMEOUT, Fault.RESET})
+"""Faults that speak about the host rather than about one URL of it."""
+
+
+class Reason(StrEnum):
+    """Why a URL is not fetched."""
+
+    SCOPE = "scope"
+    SCHEME = "scheme"
+    LENGTH = "length"
+    DEPTH = "depth"
+    ROBOTS = "robots"
+    NOFOLLOW = "nofollow"
+    TRAP = "trap"
+    LIMIT = "limit"
+    DUPLICATE = "duplicate"
+    GUARD = "guard"
+    SKIPPED = "skipped"
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """A URL as it was found, before anyone asked whether it may enter."""
+
+    url: str
+    kind: Kind
+    depth: int
+    ruleset: int = 0
+    hops: int = 0
+    twin: str | None = None
+    """Host of the page that redirected here, for the http/https/www twins of a seed."""
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A URL that may be fetched. `id` is its row in the frontier, 0 while it has none."""
+
+    url: str
+    origin: str
+    host: str
+    kind: Kind
+    depth: int
+    priority: int
+    """Smaller goes first within a host: the depth, or -1 for the next hop of a redirect."""
+    ruleset: int = 0
+    hops: int = 0
+    tries: int = 0
+    """Attempts that have ended already: 0 before the first."""
+    id: UrlId = 0
+    host_id: HostId = 0
+    origin_id: OriginId = 0
+    lease: LeaseId = 0
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """A link that may not enter, and the rule that decided, in words."""
+
+    link: Link
+    reason: Reason
+    rule: str
+
+
+class Offers(msgspec.Struct, frozen=True, gc=False):
+    """The distinct, judged links of one page, packed: a page of 100 links crosses two process borders as five values.
+
+    `urls` are joined by line feeds (a serialised URL holds none); `kinds` has one byte a URL, the code of its Kind;
+    `verdicts` has one byte a URL: 0 for a request, else 1 + the index of its (reason, rule) in `rules`.
+    `fingerprints` has 8 bytes a URL, little endian, signed.
+    """
+
+    urls: str = ""
+    kinds: bytes = b""
+    verdicts: bytes = b""
+    fingerprints: bytes = b""
+    rules: tuple[tuple[str, str], ...] = ()
+    depth: int = 0
+    ruleset: int = 0
+    hops: int = 0
+    priority: int = 0
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+
+NO_OFFERS = Offers()
+
+
+class Parsed(msgspec.Struct, frozen=True, gc=False):
+    """What a parser process found in one page."""
+
+    offers: Offers = NO_OFFERS
+    title: str | None = None
+    lang: str | None = None
+    charset: str | None = None
+    noindex: bool = False
+    nofollow: bool = False
+    links: int = 0
+    """Links in the page before repeats were dropped."""
+    links_truncated: bool = False
+    fault: str | None = None
+    """Why the page could not be read, when it could not: the fault `parse` is recorded beside the page."""
+
+
+NOTHING_PARSED = Parsed()
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """The head of an answer and how its body arrived."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    """As received, in order; bytes that are no UTF-8 are kept as surrogate escapes replaced by U+FFFD."""
+    mime: str | None = None
+    charset: str | None = None
+    wire_bytes: int = 0
+    ttfb: float = 0.0
+    total: float = 0.0
+    ip: str | None = None
+    truncated: bool = False
+    """The body was cut at a limit: what is kept is a beginning."""
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that (lower-case) name, or None."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+
+class Body(msgspec.Struct, frozen=True, gc=False):
+    """A body on its way to its place: `file` is relative to the output folder, `digest` the sha256 of the bytes."""
+
+    digest: bytes
+    size: int
+    file: str
+
+
+# --- outcomes: what a visit came to -------------------------------------------------------------------------------
+
+
+class Fetched(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A good answer (2xx) whose body is kept, or an error's body when those are kept too."""
+
+    request: Request
+    reply: Reply
+    body: Body | None
+    parsed: Parsed = NOTHING_PARSED
+
+
+class Redirected(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """An answer that points elsewhere; the target is offered like any other link."""
+
+    request: Request
+    reply: Reply
+    target: str
+    offers: Offers
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """An answer that is no page: 4xx, 5xx, and everything unexpected."""
+
+    request: Request
+    reply: Reply
+    body: Body | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """No answer, or a broken one."""
+
+    request: Request
+    fault: Fault
+    detail: str
+    reply: Reply | None = None
+
+
+class Barred(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Never asked: a rule forbids it."""
+
+    request: Request
+    reason: Reason
+    rule: str
+
+
+class RobotsRead(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """robots.txt of an origin was asked for: `text` when there is one, else the status or the fault that stands for it."""
+
+    request: Request
+    reply: Reply | None
+    text: bytes | None = None
+    fault: Fault | None = None
+    detail: str | None = None
+    target: str | None = None
+    """Where it redirects to, when it does."""
+
+
+Outcome = Fetched | Redirected | Answered | Failed | Barred | RobotsRead

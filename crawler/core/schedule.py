@@ -1,0 +1,444 @@
+"""Of the hosts in hand: which request next, and when. Pure, in memory, bounded by what is put in.
+
+Invariant: a host stands in the calendar at most once, at its earliest polite moment, and only when it has something to
+ask, a free slot, and nothing that must come first. So the head of the calendar can be released if anything can.
+A gap that was asked for (Crawl-delay, `--delay`) is counted from the moment the last answer's headers were here: whatever
+the network did to either request, the host saw them at least that far apart. An adaptive gap is counted from the release.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from crawler.core.model import NETWORK_FAULTS, Fault, HostId, Kind, LeaseId, Request, RobotsRead
+from crawler.core.policy import LONGEST_CRAWL_DELAY, Rest, robots_verdict
+from crawler.core.robots import ALLOW_ALL, Robots
+from crawler.core.settings import Settings
+
+ROBOTS_KEPT = 86_400.0
+"""Seconds for which a robots.txt is believed (RFC 9309 2.4)."""
+FIRST_PACE, FASTEST_PACE, SLOWEST_PACE = 1.0, 0.2, 60.0
+SHORTER, LONGER = 0.9, 2.0
+
+
+class Ready(msgspec.Struct, frozen=True, gc=False):
+    """This request may be sent now."""
+
+    request: Request
+
+
+class Barred(msgspec.Struct, frozen=True, gc=False):
+    """This request must not be sent: robots.txt, decided at the moment of release so that fresh rules count."""
+
+    request: Request
+    rule: str
+
+
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """Nothing before this moment; *host* is the first that can be asked again."""
+
+    until: float
+    host: str
+
+
+class Idle(msgspec.Struct, frozen=True, gc=False):
+    """Nothing can be released until something lands or is taken in hand."""
+
+
+IDLE = Idle()
+Verdict = Ready | Barred | Wait | Idle
+
+
+class Memory(msgspec.Struct, frozen=True, gc=False):
+    """What is to be remembered of a host: see `HostState` of the frontier, which has the same fields."""
+
+    next_at: float
+    pace: float | None
+    failures: int
+    rest_reason: str | None
+    parked: str | None
+
+
+class _Origin:
+    """robots.txt of one origin, as far as it is known."""
+
+    __slots__ = ("ask", "attempts", "hops", "id", "name", "read_at", "rules")
+
+    def __init__(self, id_: int, name: str) -> None:
+        self.id = id_
+        self.name = name
+        self.rules: Robots | None = None
+        self.read_at = 0.0
+        self.attempts = 0
+        self.ask = f"{name}/robots.txt"
+        self.hops = 0
+
+
+class _Host:
+    """One host in hand."""
+
+    __slots__ = (
+        "asking", "awaiting", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name", "next_at", "origins", "pace",
+        "parked", "queue", "rest_reason", "rest_until", "token", "unsettled",
+    )  # fmt: skip
+
+    def __init__(self, id_: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
+        self.id = id_
+        self.name = name
+        self.lease = lease
+        self.queue: deque[Request] = deque()
+        self.origins: dict[str, _Origin] = {}
+        self.next_at = memory.next_at
+        self.pace = memory.pace
+        self.failures = memory.failures
+        self.rest_reason = memory.rest_reason
+        self.rest_until = 0.0
+        self.parked = memory.parked
+        self.crawl_delay: float | None = None
+        self.in_flight = 0      # released, body not read yet
+        self.awaiting = 0       # released, headers not here yet
+        self.unsettled = 0      # released, outcome not durable yet
+        self.asking = False     # robots.txt is on its way
+        self.dry = False        # the frontier had nothing more
+        self.token = 0
+
+
+class Schedule:
+    """The politeness calendar over the hosts in hand. All methods are synchronous: nothing can come between."""
+
+    def __init__(self, settings: Settings, *, agent: str, not_before: float = 0.0) -> None:
+        self._settings = settings
+        self._agent = agent
+        self._not_before = not_before
+        """After an unclean stop: no host is asked before this moment plus its own gap."""
+        self._hosts: dict[HostId, _Host] = {}
+        self._calendar: list[tuple[float, int, HostId, int]] = []
+        self._order = 0
+        self._hungry: set[HostId] = set()
+        self._ending: set[HostId] = set()
+
+    def __repr__(self) -> str:
+        waiting = sum(len(host.queue) for host in self._hosts.values())
+        flying = sum(host.in_flight for host in self._hosts.values())
+        return f"<Schedule {len(self._hosts)} hosts, {waiting} URLs waiting, {flying} in flight>"
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    # --- what comes in -------------------------------------------------------------------------------------------
+
+    def hold(self, host_id: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
+        """Take a host in hand."""
+        host = _Host(host_id, name, lease, memory)
+        self._hosts[host_id] = host
+        if host.next_at < self._not_before:
+            host.next_at = self._not_before + self._gap(host)
+
+    def know(self, host_id: HostId, origin_id: int, origin: str, *, now: float, read_at: float, rules: Robots | None) -> None:
+        """Take in an origin of a host in hand; *rules* when its robots.txt was read before and is still believed."""
+        host = self._hosts[host_id]
+        known = host.origins[origin] = _Origin(origin_id, origin)
+        if not self._settings.robots:
+            known.rules, known.read_at = ALLOW_ALL, float("inf")
+        elif rules is not None and now - read_at < ROBOTS_KEPT:
+            self._believe(host, known, rules, read_at)
+            if self._not_before and host.next_at < self._not_before + self._gap(host):
+                host.next_at = self._not_before + self._gap(host)
+
+    def fill(self, host_id: HostId, requests: Iterable[Request], now: float) -> None:
+        """Put further URLs of a host in hand in line: by priority, then by discovery."""
+        host = self._hosts[host_id]
+        if host.parked is not None:
+            return
+        requests = list(requests)
+        last = host.queue[-1].priority if host.queue else -1
+        host.queue.extend(requests)
+        if any(request.priority < last for request in requests):
+            host.queue = deque(sorted(host.queue, key=lambda request: (request.priority, request.id)))
+        self._hungry.discard(host_id)
+        self._enter(host, now)
+
+    # --- what goes out -------------------------------------------------------------------------------------------
+
+    def next(self, now: float) -> Verdict:
+        """Release one request, or say why not. Never None."""
+        while self._calendar:
+            when, _, host_id, token = self._calendar[0]
+            host = self._hosts.get(host_id)
+            if host is None or host.token != token:
+                heapq.heappop(self._calendar)
+                continue
+            if when > now:
+                return Wait(when, host.name)
+            heapq.heappop(self._calendar)
+            return self._release(host, now)
+        return IDLE
+
+    def _release(self, host: _Host, now: float) -> Ready | Barred:
+        request = host.queue[0]
+        origin = host.origins[request.origin]
+        if origin.rules is None or now - origin.read_at >= ROBOTS_KEPT:
+            return Ready(self._ask_robots(host, origin, now))
+        host.queue.popleft()
+        host.unsettled += 1
+        self._grow_hungry(host)
+        if origin.rules is not ALLOW_ALL:
+            verdict = origin.rules.judge(request.url[len(origin.name) :])
+            if not verdict.allowed:
+                self._enter(host, now)
+                return Barred(request, f"robots.txt line {verdict.line}: {verdict.text}" if verdict.line else "robots.txt")
+        self._send(host, now)
+        return Ready(request)
+
+    def _ask_robots(self, host: _Host, origin: _Origin, now: float) -> Request:
+        host.asking = True
+        host.unsettled += 1
+        self._send(host, now)
+        target = origin.ask
+        return Request(
+            target, origin.name, host.name, Kind.ROBOTS, 0, -1, hops=origin.hops, tries=origin.attempts,
+            host_id=host.id, origin_id=origin.id, lease=host.lease,
+        )  # fmt: skip
+
+    def _send(self, host: _Host, now: float) -> None:
+        host.in_flight += 1
+        host.awaiting += 1
+        host.next_at = now + self._gap(host)
+        self._enter(host, now)
+
+    # --- what comes back -----------------------------------------------------------------------------------------
+
+    def answered(self, request: Request, now: float) -> None:
+        """Note that the headers of an answer are here, or that none will come."""
+        host = self._hosts[request.host_id]
+        host.awaiting -= 1
+        if self._strict(host):
+            host.next_at = max(host.next_at, now + self._gap(host))
+            self._enter(host, now)
+
+    def finished(self, request: Request, now: float, *, status: int | None, fault: Fault | None, ttfb: float) -> None:
+        """Note that a request has left its slot, and learn the host's pace."""
+        host = self._hosts[request.host_id]
+        host.in_flight -= 1
+        if fault in NETWORK_FAULTS:
+            host.failures += 1
+        elif status is not None:
+            host.failures = 0
+        self._learn_pace(host, status, ttfb)
+        if status is not None and status not in (429, 503):
+            host.rest_reason = None
+        self._enter(host, now)
+
+    def failures(self, host_id: HostId) -> int:
+        """Return a host's network faults one after another."""
+        return self._hosts[host_id].failures
+
+    def _learn_pace(self, host: _Host, status: int | None, ttfb: float) -> None:
+        """Healthy answers quicker than half the gap shorten it by a tenth; trouble and slowness double it."""
+        if self._settings.delay is not None or status is None:
+            return
+        pace = FIRST_PACE if host.pace is None else host.pace
+        if status in (429, 503) or ttfb > pace:
+            host.pace = min(SLOWEST_PACE, pace * LONGER)
+        elif status < 500 and ttfb < pace / 2:
+            host.pace = max(FASTEST_PACE, pace * SHORTER)
+
+    def learn(self, outcome: RobotsRead, now: float) -> Rest | None:
+        """Take in what robots.txt came to; return a rest when it asks for more than is honoured."""
+        host = self._hosts[outcome.request.host_id]
+        host.asking = False
+        origin = next(origin for origin in host.origins.values() if origin.id == outcome.request.origin_id)
+        verdict = robots_verdict(outcome, self._agent)
+        if verdict.ask is not None:
+            origin.ask, origin.hops = verdict.ask, origin.hops + 1
+        else:
+            origin.ask, origin.hops = f"{origin.name}/robots.txt", 0
+        if verdict.rules is not None:
+            origin.attempts = 0
+            self._believe(host, origin, verdict.rules, now)
+        elif verdict.ask is None:
+            origin.attempts += 1
+        rest = None
+        if host.crawl_delay is not None and host.crawl_delay > LONGEST_CRAWL_DELAY:
+            rest = Rest(host.crawl_delay, f"Crawl-delay of {host.crawl_delay:g} s is longer than {LONGEST_CRAWL_DELAY:g} s", park=True)
+        self._enter(host, now)
+        return rest
+
+    def _believe(self, host: _Host, origin: _Origin, rules: Robots, read_at: float) -> None:
+        origin.rules, origin.read_at = rules, read_at
+        delays = [one.rules.crawl_delay for one in host.origins.values() if one.rules is not None and one.rules.crawl_delay is not None]
+        host.crawl_delay = max(delays, default=None)
+        host.next_at = max(host.next_at, read_at + self._gap(host)) if host.crawl_delay is not None else host.next_at
+
+    def rest(self, host_id: HostId, rest: Rest, now: float) -> None:
+        """Leave a host alone for a while, or put it off beyond this run."""
+        host = self._hosts[host_id]
+        host.rest_reason = rest.why
+        host.rest_until = max(host.rest_until, now + rest.seconds)
+        if rest.park:
+            host.parked = rest.why
+            host.queue.clear()
+        self._enter(host, now)
+
+    def settled(self, request: Request) -> None:
+        """Note that an outcome is durable."""
+        host = self._hosts[request.host_id]
+        host.unsettled -= 1
+        self._mark_ending(host)
+
+    # --- leases --------------------------------------------------------------------------------------------------
+
+    def hungry(self) -> list[LeaseId]:
+        """Return the leases of hosts that want further URLs."""
+        hosts = (self._hosts[host_id] for host_id in self._hungry)
+        return [host.lease for host in hosts if not host.dry and host.parked is None]
+
+    def nothing_more(self, leases: Iterable[LeaseId]) -> None:
+        """Note that the frontier had nothing more for these leases, until `stirred` says otherwise."""
+        wanted = set(leases)
+        for host_id in tuple(self._hungry):
+            host = self._hosts[host_id]
+            if host.lease in wanted:
+                host.dry = True
+                self._mark_ending(host)
+
+    def stirred(self, host_ids: Iterable[HostId]) -> None:
+        """Note that the frontier has further URLs of these hosts."""
+        for host_id in host_ids:
+            host = self._hosts.get(host_id)
+            if host is not None:
+                host.dry = False
+
+    def hurry(self, host_id: HostId) -> None:
+        """Ask for further URLs of a host at once: one that goes first is waiting there."""
+        host = self._hosts.get(host_id)
+        if host is not None:
+            host.dry = False
+            self._hungry.add(host_id)
+
+    def spent(self) -> list[LeaseId]:
+        """Let go of hosts that have nothing left in hand, in flight or on its way to disk; return their leases."""
+        leases = []
+        for host_id in tuple(self._ending):
+            host = self._hosts[host_id]
+            if host.queue or host.unsettled or not (host.dry or host.parked is not None):
+                self._ending.discard(host_id)
+                continue
+            leases.append(host.lease)
+            self._forget(host_id)
+        return leases
+
+    def let_go(self) -> list[LeaseId]:
+        """Let go of every host with nothing unsettled; return their leases."""
+        free = [host for host in self._hosts.values() if not host.unsettled]
+        for host in free:
+            self._forget(host.id)
+        return [host.lease for host in free]
+
+    def spent_ready(self) -> bool:
+        """Tell whether `spent` would let go of a host."""
+        return any(
+            not host.queue and not host.unsettled and (host.dry or host.parked is not None)
+            for host in (self._hosts[host_id] for host_id in self._ending)
+        )
+
+    def holds(self, host_id: HostId) -> bool:
+        """Tell whether a host is in hand."""
+        return host_id in self._hosts
+
+    def passed_over(self, request: Request) -> None:
+        """Note that a URL in hand is settled without being asked for."""
+        self._hosts[request.host_id].unsettled += 1
+
+    def _forget(self, host_id: HostId) -> None:
+        del self._hosts[host_id]
+        self._hungry.discard(host_id)
+        self._ending.discard(host_id)
+
+    # --- what can be asked ---------------------------------------------------------------------------------------
+
+    def memory(self, host_id: HostId, now: float) -> Memory:
+        """Return what is to be remembered of a host across restarts."""
+        host = self._hosts[host_id]
+        resting = host.rest_until > now
+        next_at = max(host.next_at, host.rest_until) if resting else host.next_at
+        return Memory(next_at, host.pace, host.failures, host.rest_reason if resting else None, host.parked)
+
+    def crawl_delay(self, host_id: HostId) -> float | None:
+        """Return the delay that a host's robots.txt asks for."""
+        return self._hosts[host_id].crawl_delay
+
+    def attempts(self, host_id: HostId) -> int:
+        """Return how often robots.txt of a host could not be had, the most of its origins."""
+        return max((origin.attempts for origin in self._hosts[host_id].origins.values()), default=0)
+
+    def waiting(self, now: float, most: int = 3) -> list[tuple[str, float, str]]:
+        """Return who is waited for longest: (host, seconds, why)."""
+        found = []
+        for when, _, host_id, token in self._calendar:
+            host = self._hosts.get(host_id)
+            if host is not None and host.token == token and when > now:
+                found.append((host.name, when - now, self._why(host, now)))
+        return heapq.nlargest(most, found, key=lambda entry: entry[1])
+
+    def _why(self, host: _Host, now: float) -> str:
+        if host.rest_until > now and host.rest_reason:
+            return f"rests: {host.rest_reason}"
+        if host.crawl_delay is not None:
+            return f"asks for {host.crawl_delay:g} s between requests"
+        return f"pace of {self._gap(host):.3g} s between requests"
+
+    # --- the calendar --------------------------------------------------------------------------------------------
+
+    def _gap(self, host: _Host) -> float:
+        """Return the seconds between two requests: the host's Crawl-delay, else the setting, else the pace it has earned."""
+        if host.crawl_delay is not None:
+            return max(host.crawl_delay, self._settings.delay or 0.0)
+        if self._settings.delay is not None:
+            return self._settings.delay
+        return FIRST_PACE if host.pace is None else host.pace
+
+    def _strict(self, host: _Host) -> bool:
+        return host.crawl_delay is not None or bool(self._settings.delay)
+
+    def _limit(self, host: _Host) -> int:
+        return 1 if host.crawl_delay is not None else self._settings.host_limit
+
+    def _enter(self, host: _Host, now: float) -> None:
+        """Put a host in the calendar where it belongs now; whatever stood there of it before no longer counts."""
+        host.token += 1
+        if not host.queue:
+            self._grow_hungry(host)
+            return
+        if host.asking or host.in_flight >= self._limit(host) or (host.awaiting and self._strict(host)):
+            return
+        self._order += 1
+        when = max(host.next_at, host.rest_until)
+        heapq.heappush(self._calendar, (max(when, now), self._order, host.id, host.token))
+        if len(self._calendar) > 64 + 8 * len(self._hosts):
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop what no longer counts, so that the calendar stays as small as the hosts in hand."""
+        hosts = self._hosts
+        self._calendar = [entry for entry in self._calendar if entry[2] in hosts and hosts[entry[2]].token == entry[3]]
+        heapq.heapify(self._calendar)
+
+    low_water = 16
+    """URLs in hand below which a host wants more; the engine sets it by how much it takes at once."""
+
+    def _grow_hungry(self, host: _Host) -> None:
+        if len(host.queue) < self.low_water:
+            self._hungry.add(host.id)
+        self._mark_ending(host)
+
+    def _mark_ending(self, host: _Host) -> None:
+        if not host.queue and not host.unsettled:
+            self._ending.add(host.id)
+
+
+

@@ -1,0 +1,134 @@
+"""Every choice a user has, with its default, unit and bounds. Where a value came from is the command line's business.
+
+Durations are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+Scope = Literal["page", "path", "host", "site", "any"]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+Bytes = Annotated[int, Meta(ge=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one crawl. The defaults are polite, bounded and safe."""
+
+    # load
+    concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    """Requests in flight at once."""
+    per_host: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    """Requests in flight at once to one host: 2 unless set, 1 where a Crawl-delay is given, `concurrency` when delay is 0."""
+    delay: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    """Seconds between two requests to one host; None is adaptive."""
+
+    # limits
+    max_pages: Count | None = None
+    """Pages stored over the whole crawl; exact."""
+    max_time: Annotated[float, Meta(gt=0)] | None = None
+    """Seconds this run may take."""
+    max_bytes: Count | None = None
+    """Bytes received in this run after which nothing more is asked for."""
+    depth: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    """Links away from a seed; None is without limit."""
+
+    # time
+    timeout: Annotated[float, Meta(gt=0)] = 60.0
+    """Seconds for one request in total."""
+    connect_timeout: Annotated[float, Meta(gt=0)] = 10.0
+    """Seconds for a connection, TLS included."""
+    dns_timeout: Annotated[float, Meta(gt=0)] = 5.0
+    header_timeout: Annotated[float, Meta(gt=0)] = 15.0
+    """Seconds from sending the request to the end of the answer's headers."""
+    read_timeout: Annotated[float, Meta(gt=0)] = 15.0
+    """Seconds between two pieces of a body."""
+    min_rate: Bytes = KIB
+    """Bytes per second below which a body is given up after 10 seconds; 0 is without limit."""
+    max_rest: Seconds = 120.0
+    """Seconds that the end of a crawl waits for a host; beyond that the host is parked."""
+
+    # size
+    max_size: Count = 32 * MIB
+    """Bytes of one decoded body; what lies beyond is cut off and the page flagged `truncated`."""
+    parse_size: Count = 8 * MIB
+    """Bytes of a body that are read for links."""
+    min_free: Bytes = GIB
+    """Bytes that stay free on the disk."""
+    max_links: Count = 5_000
+    """Distinct links of one page that count."""
+
+    # tries
+    tries: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Attempts for one URL, the first included."""
+
+    # scope
+    scope: Scope = "host"
+    include: tuple[str, ...] = ()
+    """Regular expressions of which one must match a URL."""
+    exclude: tuple[str, ...] = ()
+    """Regular expressions of which none may match a URL."""
+    max_segments: Count = 20
+    """Path segments of a URL beyond which it counts as a trap."""
+    max_repeats: Count = 3
+    """Times that one path segment may occur in a URL."""
+
+    # manners
+    robots: bool = True
+    user_agent: str | None = None
+    """The whole User-Agent header; None is `steadycrawl/<version>` with the contact."""
+    contact: str | None = None
+    """An address or URL where the owner of a site reaches you."""
+    headers: tuple[str, ...] = ()
+    """Further request headers, `Name: value`."""
+
+    # safety
+    insecure: tuple[str, ...] = ()
+    """Host names whose certificate is not checked."""
+    allow_net: tuple[str, ...] = ()
+    """Networks (CIDR) that may be connected to although they are private."""
+    deny_net: tuple[str, ...] = ()
+    """Networks (CIDR) that are never connected to."""
+
+    # keeping
+    durability: Literal["full", "normal"] = "full"
+    """`full`: a page that was reported survives a power cut; `normal`: it survives a crash of the program."""
+    links: Literal["all", "first", "none"] = "all"
+    """How much of the link graph is kept: all of it, who was first to link to a URL, or nothing."""
+    save_errors: bool = False
+    """Keep the bodies of answers with status 400 and above."""
+
+    # machine
+    parser: Literal["lexbor", "lxml", "html5lib", "html.parser"] = "lexbor"
+    """What reads HTML under BeautifulSoup."""
+    parsers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    """Parser processes; None is one less than there are processors, at least one."""
+    loop: Literal["auto", "asyncio", "uvloop"] = "auto"
+    """Event loop; auto takes uvloop where it is installed."""
+
+    # seeds
+    skip_bad_seeds: bool = False
+    add_seeds: bool = False
+
+    @property
+    def gap(self) -> float:
+        """Seconds between two requests to a host before anything is known of it."""
+        return 1.0 if self.delay is None else self.delay
+
+    @property
+    def host_limit(self) -> int:
+        """Requests in flight at once to one host that asks for nothing in particular."""
+        if self.per_host is not None:
+            return self.per_host
+        return self.concurrency if self.delay == 0 else 2
+
+
+DEFAULTS = Settings()

@@ -1,0 +1,378 @@
+"""A crawl from start to end: opens everything, runs feeder, workers and committer, and closes everything in order.
+
+Stop means: stop feeding. What is in flight may land within a grace, is committed, and the same command goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+import crawler
+from crawler.archive.files import FileArchive
+from crawler.clock import Clock, SystemClock
+from crawler.core import policy, urls
+from crawler.core.metrics import Fold, Snapshot, Summary, Waiting
+from crawler.core.metrics import Outcome as RunOutcome
+from crawler.core.model import Failed, Outcome, Redirected, Request, RobotsRead
+from crawler.core.schedule import Schedule
+from crawler.core.scope import Rules, Scope, ruleset_of
+from crawler.core.seeds import Seed, Source
+from crawler.core.settings import Settings
+from crawler.engine.committer import BACKLOG, BATCH, Committer
+from crawler.engine.feeder import Feeder
+from crawler.engine.recording import Landed
+from crawler.engine.visiting import Visitor
+from crawler.fetch.client import Fetcher
+from crawler.fetch.guard import Guard
+from crawler.folder import DATABASE, StorageError, held
+from crawler.frontier.ledger import Ledger, Past, seed_links
+from crawler.frontier.sqlite import SqliteFrontier
+from crawler.hooks import HostRested, Hooks, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
+from crawler.parsing.harvest import Config
+from crawler.parsing.pool import ParserPool
+
+GRACE = 10.0
+"""Seconds that requests in flight have to land after a stop."""
+PROGRESS_EVERY = 0.2
+SEEDS_AT_ONCE = 5_000
+PRODUCT = "steadycrawl"
+"""The product token that robots.txt addresses us by."""
+_BOUNDS = ("scope", "depth", "include", "exclude", "max_segments", "max_repeats", "robots")
+
+
+class Crawler:
+    """One crawl of one output folder. `run` it once; `stop` it from a signal handler."""
+
+    def __init__(  # noqa: PLR0913 - what a crawl consists of
+        self,
+        settings: Settings,
+        *,
+        output: Path,
+        seeds: Sequence[Seed] = (),
+        sources: Sequence[Source] = (),
+        hooks: Hooks | None = None,
+        argv: Sequence[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._output = output
+        self._seeds = seeds
+        self._sources = sources
+        self._hooks = hooks or Hooks()
+        self._argv = argv
+        self._clock = clock or SystemClock()
+        self._stops = 0
+        self._signal: int | None = None
+        self._stopped = asyncio.Event()
+        self._dropped = 0
+        self._parked: list[tuple[str, str, int]] = []
+        self._deadline: float | None = None
+        self._twins: set[tuple[int, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def stop(self, signum: int) -> None:
+        """Stop feeding; called again, drop what is in flight."""
+        self._stops += 1
+        self._signal = self._signal or signum
+        if hasattr(self, "_feeder"):
+            self._stopped.set()
+            self._feeder.stir()
+
+    async def run(self) -> Summary:
+        """Crawl until there is nothing more to do. Raises the subclasses of CrawlError."""
+        with held(self._output):
+            try:
+                async with AsyncExitStack() as stack:
+                    return await self._run(stack)
+            except sqlite3.OperationalError as error:
+                raise StorageError(
+                    f"cannot write to {self._output / DATABASE}: {error}",
+                    "Try freeing space, then run the same command again.",
+                ) from error
+
+    # --- setting up ----------------------------------------------------------------------------------------------
+
+    async def _run(self, stack: AsyncExitStack) -> Summary:
+        settings = self._settings
+        self._archive = FileArchive(self._output, durable=settings.durability == "full", min_free=settings.min_free)
+        stack.callback(self._archive.close)
+        names = self._archive.open()
+        database = self._output / DATABASE
+        opening = SqliteFrontier.open(database, durability=settings.durability, links=settings.links)
+        self._frontier = await stack.enter_async_context(opening)
+        self._ledger = Ledger(self._frontier)
+        past = await self._ledger.past()
+        self._archive.forget(await self._ledger.unborn(names))
+        pages_before = self._frontier.pages
+        started = self._clock.now()
+        repeated = settings.concurrency + BATCH + BACKLOG
+        await self._ledger.begin(
+            now=started, version=crawler.__version__, argv=" ".join(self._argv), settings=_told(settings), sources=self._sources or past.sources,
+            repeated=repeated,
+        )  # fmt: skip
+        new = await self._take_seeds()
+        self._fold = Fold(started)
+        await self._wire(stack, started, past)
+        statistics = await self._frontier.statistics()
+        await self._hooks.send(
+            RunStarted(
+                str(self._output), past.resumed, pages_before, statistics.queued, past.clean, 0 if past.clean else past.repeated,
+                self._seed_count, len(new) if past.resumed else 0,
+            )
+        )  # fmt: skip
+        if past.resumed and self._bounds_changed(past, new):
+            self._spawn(self._rejudge())
+        return await self._crawl(started)
+
+    async def _take_seeds(self) -> list[tuple[Seed, int]]:
+        """Make the seeds durable, and with them the bounds of the crawl."""
+        rulesets, new = await self._ledger.seeds(self._seeds)
+        self._seed_urls = [url for _, seeds in rulesets for url in seeds]
+        self._seed_count = len(self._seed_urls)
+        settings = self._settings
+        rules = Rules(
+            tuple(ruleset_of(seeds, options, settings) for options, seeds in rulesets),
+            settings.include, settings.exclude, settings.max_segments, settings.max_repeats,
+        )  # fmt: skip
+        self._scope = Scope(rules)
+        for ruleset, host in await self._ledger.twins():
+            self._twins.add((ruleset, host))
+            self._scope.adopt(host, ruleset)
+        self._frontier.writer.depth_limit = lambda ruleset: self._scope.rules.rulesets[ruleset].depth
+        links = seed_links(new)
+        for start in range(0, len(links), SEEDS_AT_ONCE):
+            await self._frontier.add([self._scope.judge(link) for link in links[start : start + SEEDS_AT_ONCE]])
+        return new
+
+    async def _wire(self, stack: AsyncExitStack, started: float, past: Past) -> None:
+        """Put the parts together."""
+        settings, frontier, clock = self._settings, self._frontier, self._clock
+        origins = [urls.split(url)[0] for url in self._seed_urls]
+        ports = {int(port) for origin in origins if (port := origin.rpartition(":")[2]).isdigit()}
+        guard = Guard(
+            open_hosts=map(urls.host_of, origins), open_ports=ports, allow=settings.allow_net, deny=settings.deny_net,
+        )  # fmt: skip
+        fetcher = await stack.enter_async_context(Fetcher.open(settings, guard))
+        self._parsers = ParserPool(processes=settings.parsers or _processes())
+        self._parsers.configure(self._config())
+        await stack.enter_async_context(self._parsers)
+        self._queue: asyncio.Queue[Request] = asyncio.Queue(maxsize=settings.concurrency)
+        not_before = 0.0 if past.clean else started
+        self._schedule = Schedule(settings, agent=PRODUCT, not_before=not_before)
+        self._committer = Committer(
+            frontier=frontier, archive=self._archive, schedule=self._schedule, fold=self._fold, hooks=self._hooks, clock=clock,
+            committed=self._committed,
+        )  # fmt: skip
+        self._feeder = Feeder(
+            settings, queue=self._queue, frontier=frontier, schedule=self._schedule, scope=self._scope, committer=self._committer,
+            clock=clock, agent=PRODUCT, over=self._over,
+        )  # fmt: skip
+        self._visitor = Visitor(
+            settings, fetcher=fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
+            secret=frontier.secret, clock=clock, adopted=self._adopted,
+        )  # fmt: skip
+
+    def _config(self) -> Config:
+        settings = self._settings
+        return Config(
+            rules=self._scope.rules, secret=self._frontier.secret, max_links=settings.max_links, parse_size=settings.parse_size,
+            parser=settings.parser, obey_nofollow=settings.robots,
+        )  # fmt: skip
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    async def _crawl(self, started: float) -> Summary:
+        deadline = None if self._settings.max_time is None else started + self._settings.max_time
+        self._deadline = deadline
+        if self._stops:
+            self._stopped.set()
+        outcome: RunOutcome = "failed"
+        try:
+            async with asyncio.TaskGroup() as group:
+                committing = group.create_task(self._committer.run())
+                workers = [group.create_task(self._work()) for _ in range(self._settings.concurrency)]
+                telling = group.create_task(self._tell_progress())
+                await self._feeder.run()
+                await self._land(workers)
+                await self._settle_rest()
+                for task in (committing, telling, *workers, *self._tasks):
+                    task.cancel()
+            outcome = await self._outcome()
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from group_error
+        finally:
+            await self._ledger.end(outcome, now=self._clock.now(), clean=outcome != "failed" and self._dropped == 0)
+        summary = await self._summary(outcome)
+        await self._hooks.send(RunEnded(summary))
+        return summary
+
+    def _over(self) -> str | None:
+        """Say why nothing more is to be released, None while that is not so."""
+        if self._stops:
+            return "stop"
+        if self._deadline is not None and self._clock.now() >= self._deadline:
+            return f"{self._settings.max_time:g} s"
+        most = self._settings.max_bytes
+        if most is not None and self._fold.bytes >= most:
+            return f"{most:,} bytes"
+        return None
+
+    async def _work(self) -> None:
+        """Visit, hand over, take the next."""
+        while True:
+            request = await self._queue.get()
+            outcome = await self._visitor.visit(request)
+            await self._committer.take(self._judge(outcome))
+            self._feeder.landed(request)
+
+    def _judge(self, outcome: Outcome) -> Landed:
+        """Decide what becomes of a URL and its host; the host is rested at once, the rest is true after the commit."""
+        now, schedule, host_id = self._clock.now(), self._schedule, outcome.request.host_id
+        chance = random.random()  # noqa: S311 - spreads retries, guards nothing
+        next_ = policy.after(outcome, self._settings, now=now, chance=chance)
+        rest = next_.rest
+        if isinstance(outcome, RobotsRead):
+            rest = schedule.learn(outcome, now) or rest
+        elif isinstance(outcome, Failed):
+            broken = policy.breaker(schedule.failures(host_id), chance)
+            rest = broken if rest is None or (broken is not None and broken.seconds > rest.seconds) else rest
+        if rest is not None:
+            schedule.rest(host_id, rest, now)
+            self._spawn(self._hooks.send(HostRested(outcome.request.host, rest.seconds, rest.why)))
+        again = isinstance(outcome, Redirected) and self._visitor.is_circle(outcome)
+        return Landed(outcome, next_, now, again, schedule.crawl_delay(host_id))
+
+    def _committed(self) -> None:
+        now = self._clock.now()
+        self._fold.frontier(now, self._frontier.queued)
+        self._feeder.look()
+        self._feeder.stir()
+
+    def _adopted(self) -> None:
+        """A seed redirected to its twin: the bounds have grown, here and in the parsers."""
+        self._parsers.configure(self._config())
+        self._twins = {
+            (number, host)
+            for number, ruleset in enumerate(self._scope.rules.rulesets)
+            for host in ruleset.hosts - {urls.host_of(urls.split(url)[0]) for url in self._seed_urls}
+            if ruleset.scope != "site"
+        }
+        self._spawn(self._ledger.remember_twins(self._twins))
+
+    async def _rejudge(self) -> None:
+        """Apply changed bounds to what waits, in the background, and say what that came to."""
+        allowed = refused = 0
+        async for more, fewer in self._ledger.rejudge(self._scope, robots=self._settings.robots):
+            allowed, refused = allowed + more, refused + fewer
+            self._schedule.stirred(self._frontier.grown_hosts())
+            self._committed()
+        await self._hooks.send(SettingsApplied(allowed, refused))
+
+    def _bounds_changed(self, past: Past, new: Sequence[object]) -> bool:
+        now = _told(self._settings)
+        return bool(new) or any(past.settings.get(name) != now.get(name) for name in _BOUNDS)
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[arg-type]  # a coroutine
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- stopping ------------------------------------------------------------------------------------------------
+
+    async def _land(self, workers: Sequence[asyncio.Task[None]]) -> None:
+        """Let what is in flight land; after a stop for ten seconds at most, after a second one not at all."""
+        if self._stops:
+            await self._hooks.send(Stopping(self._feeder.busy, GRACE, self._stops))
+        until = asyncio.get_running_loop().time() + GRACE
+        while self._feeder.busy and self._stops < 2:  # noqa: PLR2004 - the second stop drops
+            left = until - asyncio.get_running_loop().time() if self._stops else GRACE
+            if left <= 0:
+                break
+            await self._feeder.wait_stirred(min(left, 1.0))
+        self._dropped = self._feeder.busy
+        for worker in workers:
+            worker.cancel()
+        if workers:
+            await asyncio.wait(workers)
+
+    async def _settle_rest(self) -> None:
+        while self._committer.unsettled:
+            await self._feeder.wait_stirred(1.0)
+        for task in tuple(self._tasks):
+            await asyncio.wait([task])
+
+    async def _outcome(self) -> RunOutcome:
+        if self._stops:
+            return "stopped"
+        if self._feeder.limit is not None:
+            return "limit"
+        self._parked = await self._frontier.parked()
+        return "parked" if self._parked else "finished"
+
+    async def _summary(self, outcome: RunOutcome) -> Summary:
+        statistics = await self._frontier.statistics()
+        return Summary(
+            outcome=outcome,
+            elapsed=self._clock.now() - self._fold.started,
+            pages=statistics.pages,
+            run_pages=self._fold.run_pages,
+            bytes=self._fold.bytes,
+            queued=statistics.queued,
+            errors=tuple(self._fold.errors.most_common()),
+            parked=tuple(self._parked) if outcome == "parked" else (),
+            limit=self._feeder.limit if outcome == "limit" else None,
+            signal=self._signal,
+            dropped=self._dropped,
+            hosts_asked=self._feeder.hosts_taken,
+            skipped=tuple(self._fold.skipped.most_common()),
+        )
+
+    # --- telling -------------------------------------------------------------------------------------------------
+
+    async def _tell_progress(self) -> None:
+        while self._hooks.heard:
+            await asyncio.sleep(PROGRESS_EVERY)
+            await self._hooks.send(Progress(self.snapshot()))
+
+    def snapshot(self) -> Snapshot:
+        """Return where the crawl stands."""
+        now, fold, frontier = self._clock.now(), self._fold, self._frontier
+        pages, received = fold.rates(now)
+        queued = frontier.queued
+        waiting = self._schedule.waiting(now) if self._feeder.busy < self._settings.concurrency else []
+        return Snapshot(
+            elapsed=now - fold.started,
+            pages=frontier.pages,
+            run_pages=fold.run_pages,
+            queued=queued,
+            errors=frontier.writer.errors,
+            bytes=fold.bytes,
+            pages_per_second=pages,
+            bytes_per_second=received,
+            hosts=len(self._schedule),
+            in_flight=self._feeder.busy,
+            trend=fold.trend(queued),
+            eta=fold.eta(now, queued, frontier.pages, self._settings.max_pages),
+            waiting=tuple(Waiting(*entry) for entry in waiting),
+            stopping=bool(self._stops),
+        )
+
+
+def _told(settings: Settings) -> dict[str, object]:
+    """Return the settings that are not the default, as plain values."""
+    plain: dict[str, object] = msgspec.to_builtins(settings)
+    usual: dict[str, object] = msgspec.to_builtins(Settings())
+    return {name: value for name, value in plain.items() if value != usual[name]}
+
+
+def _processes() -> int:
+    return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else max(1, (os.cpu_count() or 2) - 1)
+

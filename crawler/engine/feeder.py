@@ -1,0 +1,219 @@
+"""The queue's only producer: takes hosts in hand, asks the schedule, and releases a request when a worker is free for it.
+
+A request that waited in the queue would be sent later than the moment it was released for, and two of one host could meet
+there; so the queue never holds more than the free workers. Workers never put: a queue that its consumers also fill
+deadlocks once it is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from crawler.clock import Clock
+from crawler.core import policy
+from crawler.core.model import Barred, Kind, Reason, Request, State
+from crawler.core.policy import Next
+from crawler.core.schedule import Barred as BarredByRobots
+from crawler.core.schedule import Idle, Memory, Ready, Schedule, Wait
+from crawler.core.scope import Scope
+from crawler.core.settings import Settings
+from crawler.engine.committer import Committer
+from crawler.engine.recording import Landed
+from crawler.frontier import Lease, OriginState
+from crawler.frontier.sqlite import SqliteFrontier
+
+HOSTS_IN_HAND = 1_000
+URLS_IN_HAND = 16_384
+MOST_PER_HOST, FEWEST_PER_HOST = 512, 16
+LONGEST_NAP = 1.0
+"""Seconds after which the feeder looks again although nothing stirred: limits on time are noticed so."""
+
+
+class Feeder:
+    """Feeds until there is nothing more to do, a limit is reached, or it is told to stop."""
+
+    def __init__(  # noqa: PLR0913 - the parts that feeding touches
+        self, settings: Settings, *, queue: asyncio.Queue[Request], frontier: SqliteFrontier, schedule: Schedule, scope: Scope,
+        committer: Committer, clock: Clock, agent: str, over: Callable[[], str | None],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._queue = queue
+        self._frontier = frontier
+        self._schedule = schedule
+        self._scope = scope
+        self._committer = committer
+        self._clock = clock
+        self._agent = agent
+        self._over = over
+        self._stirred = asyncio.Event()
+        self._claiming: asyncio.Task[None] | None = None
+        self._wake: float | None = 0.0
+        """When the frontier has a further host for us; 0 is perhaps now, None is not by itself."""
+        self.busy = 0
+        """Workers that have a request."""
+        self.flying_pages = 0
+        """Requests on their way that may become a page."""
+        self.hosts_taken = 0
+        self.limit: str | None = None
+
+    async def wait_stirred(self, seconds: float) -> None:
+        """Wait until something changes, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stirred.wait()
+        except TimeoutError:
+            return
+        self._stirred.clear()       # afterwards: what stirred before anyone waited counts too
+
+    def stir(self) -> None:
+        """Say that something has changed: a worker is free, a commit is through, a stop was asked for."""
+        self._stirred.set()
+
+    def landed(self, request: Request) -> None:
+        """Note that a worker has handed over and is free."""
+        self.busy -= 1
+        self.flying_pages -= request.kind is not Kind.ROBOTS
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Feed. Returns when nothing more is to be released in this run."""
+        try:
+            while True:
+                self._stirred.clear()
+                self.limit = self._over()
+                if self.limit is not None:
+                    return
+                now = self._clock.now()
+                self._claim_if_wanted(now)
+                until = self._release(now)
+                if self._nothing_left() and await self._finished(until):
+                    return
+                await self._nap(until)
+        finally:
+            if self._claiming is not None:
+                await asyncio.wait([self._claiming])
+
+    async def _nap(self, until: float | None) -> None:
+        moments = [moment for moment in (until, self._wake or None) if moment is not None]
+        seconds = min(moments, default=float("inf")) - self._clock.now()
+        await self.wait_stirred(max(0.0, min(seconds, LONGEST_NAP)))
+
+    # --- releasing -----------------------------------------------------------------------------------------------
+
+    def _release(self, now: float) -> float | None:
+        """Release what may go now; return the moment before which nothing more can, None when that is unknown."""
+        while self.busy < self._settings.concurrency and self._may_ask():
+            match self._schedule.next(now):
+                case Ready(request):
+                    self.busy += 1
+                    self.flying_pages += request.kind is not Kind.ROBOTS
+                    self._queue.put_nowait(request)
+                case BarredByRobots(request, rule):
+                    self._refuse(request, Reason.ROBOTS, rule)
+                case Wait(until):
+                    return until
+                case Idle():
+                    return None
+        return None
+
+    def _may_ask(self) -> bool:
+        """Tell whether the page limit leaves room: whatever is on its way may become a page."""
+        most = self._settings.max_pages
+        if most is None:
+            return True
+        return self._frontier.pages + self._committer.pages_waiting + self.flying_pages < most
+
+    def _refuse(self, request: Request, reason: Reason, rule: str) -> None:
+        next_ = Next(State.EXCLUDED, request.tries, reason=reason, rule=rule)
+        self._committer.take_nowait(Landed(Barred(request, reason, rule), next_, self._clock.now()))
+
+    # --- taking in hand ------------------------------------------------------------------------------------------
+
+    def _claim_if_wanted(self, now: float) -> None:
+        """Ask the frontier for more, in the background: feeding goes on meanwhile."""
+        if self._claiming is not None:
+            if not self._claiming.done():
+                return
+            self._claiming.result()
+            self._claiming = None
+        room = HOSTS_IN_HAND - len(self._schedule)
+        refill = self._schedule.hungry() if room > 0 else []
+        more = room > 0 and self._wake is not None and self._wake <= now
+        spent = self._schedule.spent()
+        if spent or refill or more:
+            self._claiming = asyncio.create_task(self._claim(now, room if more else 0, refill, spent))
+
+    async def _claim(self, now: float, hosts: int, refill: list[int], spent: list[int]) -> None:
+        await self._frontier.release(spent)
+        size = max(FEWEST_PER_HOST, min(MOST_PER_HOST, URLS_IN_HAND // max(1, len(self._schedule) + hosts // 8)))
+        self._schedule.low_water = size // 4
+        leases = await self._frontier.claim(now=now, hosts=hosts, urls=size, refill=refill) if hosts or refill else []
+        moment = self._clock.now()
+        for lease in leases:
+            self._take_in_hand(lease, moment)
+        self._schedule.nothing_more(set(refill) - {lease.id for lease in leases})
+        if hosts or spent:
+            self._wake = await self._frontier.next_wake()
+        self._stirred.set()
+
+    def look(self) -> None:
+        """Say that the frontier may have a further host."""
+        self._wake = 0.0
+
+    def _take_in_hand(self, lease: Lease, now: float) -> None:
+        host = lease.host
+        schedule = self._schedule
+        if not schedule.holds(host.host_id):
+            memory = Memory(host.next_at, host.pace, host.failures, host.rest_reason, None)
+            self.hosts_taken += 1
+            schedule.hold(host.host_id, host.name, lease.id, memory)
+        for origin in lease.origins:
+            rules = _rules(origin, self._agent)
+            schedule.know(host.host_id, origin.origin_id, origin.origin, now=now, read_at=origin.robots_at or 0.0, rules=rules)
+        good = []
+        for request in lease.requests:
+            verdict = self._scope.verdict(request.url, request.host, request.kind, request.depth, request.ruleset)
+            if verdict is None:
+                good.append(request)
+            else:       # the bounds have changed since it was queued, or the database was made by somebody else
+                schedule.passed_over(request)
+                self._refuse(request, *verdict)
+        schedule.fill(host.host_id, good, now)
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def _nothing_left(self) -> bool:
+        return self.busy == 0 and self._committer.unsettled == 0 and self._claiming is None
+
+    async def _finished(self, until: float | None) -> bool:
+        """Decide at a moment when nothing is on its way: go on waiting, put off who rests too long, or end."""
+        if not self._may_ask():
+            self.limit = f"{self._settings.max_pages:,} pages"
+            return True
+        if self._schedule.hungry() or self._schedule.spent_ready():
+            return False
+        now = self._clock.now()
+        horizon = now + self._settings.max_rest
+        wake = await self._frontier.next_wake()
+        moments = [moment for moment in (until, wake) if moment is not None]
+        if not moments:
+            return len(self._schedule) == 0
+        if min(moments) <= horizon:
+            self._wake = wake
+            return False
+        await self._frontier.release(self._schedule.let_go())
+        await self._frontier.park(after=horizon, reason=f"rests longer than {self._settings.max_rest:g} s")
+        return await self._frontier.drained()
+
+
+def _rules(origin: OriginState, agent: str) -> policy.robots.Robots | None:
+    """Return the rules that are remembered of an origin, None when it has to be asked."""
+    if origin.robots_at is None:
+        return None
+    if origin.robots_text is not None:
+        return policy.robots.Robots.parse(origin.robots_text, agent)
+    if origin.robots_status is not None and policy.robots.meaning(origin.robots_status) in ("allow", "redirect"):
+        return policy.robots.ALLOW_ALL
+    return None
+

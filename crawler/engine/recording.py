@@ -1,0 +1,130 @@
+"""From an outcome to what is recorded of it: plain translation, no decisions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crawler.core.model import (
+    NO_OFFERS,
+    Answered,
+    Barred,
+    Body,
+    Failed,
+    Fault,
+    Fetched,
+    Outcome,
+    Redirected,
+    Reply,
+    RobotsRead,
+)
+from crawler.core.policy import Next
+from crawler.frontier import Attempt, HostState, OriginState, Settled
+
+LONGEST_HEADERS = 16 * 1024
+"""Bytes of a reply's headers that are kept."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Landed(msgspec.Struct, frozen=True, gc=False):
+    """An outcome with what becomes of it, on its way to the committer."""
+
+    outcome: Outcome
+    next: Next
+    at: float
+    again: bool = False
+    crawl_delay: float | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait for the disk."""
+        return body.size if (body := body_of(self.outcome)) is not None else 0
+
+
+def body_of(outcome: Outcome) -> Body | None:
+    """Return the body that an outcome brought."""
+    return outcome.body if isinstance(outcome, Fetched | Answered) else None
+
+
+def is_page(outcome: Outcome) -> bool:
+    """Tell whether an outcome is a page: a good answer that is kept."""
+    return isinstance(outcome, Fetched)
+
+
+def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Settled:
+    """Return what is to be recorded; *stored* are bodies that have their file already."""
+    outcome, next_ = landed.outcome, landed.next
+    body = body_of(outcome)
+    if body is not None and body.digest in stored:
+        body = msgspec.structs.replace(body, file=stored[body.digest])
+    offers = NO_OFFERS
+    if isinstance(outcome, Fetched):
+        offers = outcome.parsed.offers
+    elif isinstance(outcome, Redirected):
+        offers = outcome.offers
+    return Settled(
+        outcome.request, next_.state, next_.tries, next_.due_at, next_.reason, next_.rule, attempt_of(outcome, landed.at), body,
+        page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
+    )  # fmt: skip
+
+
+def attempt_of(outcome: Outcome, at: float) -> Attempt | None:
+    """Return the row of `fetch`, None when nothing was asked."""
+    match outcome:
+        case Barred():
+            return None
+        case Failed():
+            return _attempt(at, outcome.reply, fault=outcome.fault, detail=outcome.detail)
+        case RobotsRead():
+            return _attempt(at, outcome.reply, fault=outcome.fault, detail=outcome.detail)
+        case Redirected():
+            return _attempt(at, outcome.reply, redirected=True)
+        case Answered():
+            return _attempt(at, outcome.reply)
+        case Fetched(reply=reply, parsed=parsed):
+            return Attempt(
+                at, reply.status, Fault.PARSE if parsed.fault else None, parsed.fault, reply.truncated, reply.mime, parsed.charset,
+                reply.wire_bytes, reply.ttfb, reply.total, reply.ip, False, reply.header("etag"), reply.header("last-modified"),
+                parsed.title, parsed.lang, parsed.noindex, parsed.links, parsed.links_truncated, _headers(reply),
+            )  # fmt: skip
+
+
+def _attempt(
+    at: float, reply: Reply | None, *, fault: Fault | None = None, detail: str | None = None, redirected: bool = False
+) -> Attempt:
+    if reply is None:
+        return Attempt(at, fault=fault, detail=detail)
+    return Attempt(
+        at, reply.status, fault, detail, reply.truncated, reply.mime, None, reply.wire_bytes, reply.ttfb, reply.total, reply.ip,
+        redirected, headers=_headers(reply),
+    )  # fmt: skip
+
+
+def _headers(reply: Reply) -> str:
+    text = _encode(reply.headers).decode()
+    if len(text) <= LONGEST_HEADERS:
+        return text
+    short = [(name[:200], value[:200]) for name, value in reply.headers[:40]]
+    return _encode(short).decode()
+
+
+def _origin_of(landed: Landed) -> OriginState | None:
+    outcome = landed.outcome
+    if not isinstance(outcome, RobotsRead) or outcome.target is not None:
+        return None
+    status = None if outcome.reply is None else outcome.reply.status
+    request = outcome.request
+    return OriginState(request.origin_id, request.origin, landed.at, status, outcome.fault, outcome.text, landed.crawl_delay)
+
+
+def word_of(outcome: Outcome) -> str | None:
+    """Return what went wrong in one word, None when nothing did: a fault, or a status of 400 and above."""
+    match outcome:
+        case Failed() | RobotsRead() if outcome.fault is not None:
+            return outcome.fault.value
+        case Answered(reply=reply) if reply.status >= 400:  # noqa: PLR2004 - client and server errors
+            return str(reply.status)
+        case Fetched(parsed=parsed) if parsed.fault:
+            return Fault.PARSE.value
+        case _:
+            return None

@@ -1,0 +1,181 @@
+"""One visit: ask, take the body in, read its links, and say in one frozen outcome what came of it."""
+
+from __future__ import annotations
+
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+
+from crawler.archive.files import FileArchive, FileDraft
+from crawler.clock import Clock
+from crawler.core import urls
+from crawler.core.model import (
+    KIND_CODE,
+    MAX_HOPS,
+    NOTHING_PARSED,
+    Answered,
+    Failed,
+    Fault,
+    Fetched,
+    Kind,
+    Link,
+    Offers,
+    Outcome,
+    Parsed,
+    Redirected,
+    Rejected,
+    Reply,
+    Request,
+    RobotsRead,
+)
+from crawler.core.robots import MAX_BYTES as ROBOTS_BYTES
+from crawler.core.schedule import Schedule
+from crawler.core.scope import Scope
+from crawler.core.settings import Settings
+from crawler.fetch.client import Fetcher, Trouble
+from crawler.parsing.pool import ParserPool
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NO_CONTENT = frozenset({204, 205})
+CHAINS_REMEMBERED = 10_000
+LONGEST_TRACEBACK = 4_000
+READABLE = ("html", "xml")
+
+
+class Visitor:
+    """Makes visits. Everything it needs is shared; it keeps nothing but the redirects seen lately."""
+
+    def __init__(  # noqa: PLR0913 - the parts that a visit touches
+        self, settings: Settings, *, fetcher: Fetcher, archive: FileArchive, parsers: ParserPool, schedule: Schedule, scope: Scope,
+        secret: bytes, clock: Clock, adopted: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._fetcher = fetcher
+        self._archive = archive
+        self._parsers = parsers
+        self._schedule = schedule
+        self._scope = scope
+        self._secret = secret
+        self._clock = clock
+        self._adopted = adopted
+        self._targets: OrderedDict[str, str] = OrderedDict()
+
+    async def visit(self, request: Request) -> Outcome:
+        """Visit a URL. Trouble is part of the outcome; a bug of ours becomes the fault `crash`, with its traceback."""
+        try:
+            return await (self._robots(request) if request.kind is Kind.ROBOTS else self._page(request))
+        except Exception:  # whatever is wrong with one page must not take a worker's slot away
+            detail = traceback.format_exc()[-LONGEST_TRACEBACK:]
+            if request.kind is Kind.ROBOTS:
+                return RobotsRead(request, None, fault=Fault.CRASH, detail=detail)
+            return Failed(request, Fault.CRASH, detail)
+
+    async def _robots(self, request: Request) -> RobotsRead:
+        chunks: list[bytes] = []
+
+        async def take(chunk: bytes) -> None:
+            chunks.append(chunk)
+
+        reply = await self._ask(request, take, ROBOTS_BYTES + 1, lambda status: status < 300)  # noqa: PLR2004 - success
+        if isinstance(reply, Trouble):
+            return RobotsRead(request, reply.reply, fault=reply.fault, detail=reply.detail)
+        if reply.status in REDIRECTS:
+            return RobotsRead(request, reply, target=self._target(request, reply))
+        return RobotsRead(request, reply, text=b"".join(chunks) if reply.status < 300 else None)  # noqa: PLR2004 - success
+
+    async def _page(self, request: Request) -> Outcome:
+        async with self._archive.draft(request) as draft:
+            reply = await self._ask(request, draft.write, self._settings.max_size, self._keeps)
+            if isinstance(reply, Trouble):
+                return Failed(request, reply.fault, reply.detail, reply.reply)
+            if reply.status in REDIRECTS:
+                return self._redirected(request, reply)
+            if not self._keeps(reply.status):
+                return Answered(request, reply)
+            if reply.status >= 300:  # noqa: PLR2004 - an error's body that is kept
+                return Answered(request, reply, await draft.keep(reply.mime))
+            parsed = await self._parse(request, reply, draft)
+            return Fetched(request, reply, await draft.keep(reply.mime), parsed)
+
+    def _keeps(self, status: int) -> bool:
+        if status >= 400:  # noqa: PLR2004 - client and server errors
+            return self._settings.save_errors
+        return 200 <= status < 300 and status not in NO_CONTENT  # noqa: PLR2004 - success
+
+    async def _ask(
+        self, request: Request, sink: Callable[[bytes], object], limit: int, keep: Callable[[int], bool]
+    ) -> Reply | Trouble:
+        """Fetch, and give the host's slot free as soon as the body is here."""
+        schedule, now = self._schedule, self._clock.now
+        fault = Fault.CRASH
+        reply: Reply | Trouble | None = None
+        try:
+            reply = await self._fetcher.fetch(request, sink, heard=lambda: schedule.answered(request, now()), limit=limit, keep=keep)
+            return reply
+        finally:
+            if isinstance(reply, Reply):
+                schedule.finished(request, now(), status=reply.status, fault=None, ttfb=reply.ttfb)
+            else:
+                schedule.finished(request, now(), status=None, fault=reply.fault if reply is not None else fault, ttfb=0.0)
+
+    async def _parse(self, request: Request, reply: Reply, draft: FileDraft) -> Parsed:
+        kind = reply.header("content-type")
+        if kind is not None and reply.mime is not None and not any(word in reply.mime for word in READABLE):
+            return NOTHING_PARSED
+        body = await draft.read_head(self._settings.parse_size)
+        return await self._parsers.parse(body, url=request.url, content_type=kind, depth=request.depth, ruleset=request.ruleset)
+
+    # --- redirects -----------------------------------------------------------------------------------------------
+
+    def _target(self, request: Request, reply: Reply) -> str | None:
+        location = reply.header("location")
+        if location is None:
+            return None
+        try:
+            return urls.spell(location, request.url)
+        except urls.UrlError:
+            return None
+
+    def _redirected(self, request: Request, reply: Reply) -> Outcome:
+        target = self._target(request, reply)
+        if target is None:
+            location = reply.header("location")
+            where = "has no Location" if location is None else f"leads to no http(s) URL: {location[:200]}"
+            return Failed(request, Fault.REDIRECT, f"status {reply.status} {where}", reply)
+        circle = self._circle(request.url, target)
+        if circle and reply.header("set-cookie") is None:
+            return Failed(request, Fault.REDIRECT, f"redirects in a circle: {' -> '.join(circle)}"[:1000], reply)
+        if request.hops >= MAX_HOPS:
+            return Failed(request, Fault.REDIRECT, f"more than {MAX_HOPS} redirects one after another", reply)
+        return Redirected(request, reply, target, self._offer(request, target))
+
+    def is_circle(self, outcome: Redirected) -> bool:
+        """Tell whether a redirect leads back into its own chain."""
+        return bool(self._circle(outcome.request.url, outcome.target))
+
+    def _circle(self, url: str, target: str) -> list[str]:
+        """Return the way round when a redirect leads back to where it came from, else nothing."""
+        self._targets[url] = target
+        self._targets.move_to_end(url)
+        while len(self._targets) > CHAINS_REMEMBERED:
+            self._targets.popitem(last=False)
+        way = [url, target]
+        while way[-1] != url and len(way) <= MAX_HOPS + 1:
+            following = self._targets.get(way[-1])
+            if following is None:
+                return []
+            way.append(following)
+        return way if way[-1] == url else []
+
+    def _offer(self, request: Request, target: str) -> Offers:
+        """Offer a redirect's target like any link; it keeps its depth and goes next in its host."""
+        of_seed = request.depth == 0 and request.kind in (Kind.SEED, Kind.REDIRECT)
+        link = Link(target, Kind.REDIRECT, request.depth, request.ruleset, request.hops + 1, request.host if of_seed else None)
+        before = self._scope.rules
+        verdict = self._scope.judge(link)
+        if self._scope.rules is not before:
+            self._adopted()
+        rules = ((verdict.reason.value, verdict.rule),) if isinstance(verdict, Rejected) else ()
+        mark = urls.fingerprint(urls.key(target), self._secret).to_bytes(8, "little", signed=True)
+        kinds = bytes([KIND_CODE[Kind.REDIRECT]])
+        return Offers(target, kinds, bytes([len(rules)]), mark, rules, request.depth, request.ruleset, request.hops + 1, -1)

@@ -1,0 +1,256 @@
+"""One request on the wire: bounded in time and bytes, its trouble a value and never an exception.
+
+Redirects are not followed here: each hop is a request of its own, with scope, robots and politeness of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
+
+import aiohttp
+import yarl
+
+from crawler.core.model import Fault, Reply, Request
+from crawler.core.settings import Settings
+from crawler.fetch.decode import DecodeError, Decoder, codings_of
+from crawler.fetch.faults import TooSlow, detail_of, fault_of
+from crawler.fetch.guard import Guard, asking
+from crawler.fetch.session import ThreadResolver, open_session
+
+RATE_FROM = 10.0
+"""Seconds after which the minimum rate counts."""
+DRAINED = 64 * 1024
+"""Bytes of an unwanted body that are read to keep the connection."""
+OK, MULTIPLE_CHOICES = 200, 300
+
+Sink = Callable[[bytes], Awaitable[None]]
+Heard = Callable[[], None]
+
+
+class Trouble(Exception):  # noqa: N818 - a value that travels as an exception within this module only
+    """What went wrong, and the head of the answer if there was one."""
+
+    def __init__(self, fault: Fault, detail: str, reply: Reply | None = None) -> None:
+        super().__init__(detail)
+        self.fault = fault
+        self.detail = detail
+        self.reply = reply
+
+
+class Fetcher:
+    """The session and everything that one request may do to us."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, guard: Guard) -> None:
+        self._settings = settings
+        self._session = session
+        self._guard = guard
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, guard: Guard) -> AsyncIterator[Fetcher]:
+        """Open the one session of a crawl; leaving the block closes every connection and ends the resolver's threads."""
+        resolver = ThreadResolver(settings.dns_timeout)
+        try:
+            async with open_session(settings, guard, resolver) as session:
+                yield cls(settings, session, guard)
+        finally:
+            await resolver.close()
+
+    async def fetch(self, request: Request, sink: Sink, *, heard: Heard, limit: int, keep: Callable[[int], bool]) -> Reply | Trouble:
+        """Ask once. The decoded body goes to *sink* when *keep* says so of the status; *heard* is called at the headers.
+
+        At most *limit* decoded bytes are taken; a body beyond that is cut and the reply flagged `truncated`.
+        """
+        exchange = _Exchange(self._settings, sink, limit)
+        refusal = self._guard.refused_port(yarl.URL(request.url, encoded=True).port or 0)
+        if refusal is not None:
+            heard()
+            return Trouble(Fault.GUARD, refusal)
+        asking.set(request.host)
+        once = _Once(heard)
+        try:
+            return await self._exchange(request, exchange, once, keep)
+        except Trouble as trouble:
+            return trouble
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise       # no trouble on the network but a bug: the worker makes a `crash` of it
+            return Trouble(fault, detail_of(error), exchange.reply)
+        finally:
+            once()
+
+    async def _exchange(self, request: Request, exchange: _Exchange, heard: Heard, keep: Callable[[int], bool]) -> Reply:
+        settings = self._settings
+        to_headers = settings.dns_timeout + settings.connect_timeout + settings.header_timeout
+        url = yarl.URL(request.url, encoded=True)
+        insecure = request.host in settings.insecure
+        context = self._session.get(url, allow_redirects=False, ssl=not insecure)
+        with _deadline(f"no complete headers within {to_headers:g} s") as deadline:
+            async with asyncio.timeout(min(to_headers, settings.timeout)):
+                response = await context
+            deadline.met = True
+        try:
+            heard()
+            exchange.head(response)
+            if not keep(response.status):
+                await exchange.drain(response)
+            else:
+                await exchange.body(response)
+            return exchange.finished()
+        finally:
+            if exchange.whole:
+                response.release()
+            else:
+                response.close()
+
+
+class _Exchange:
+    """One answer as it arrives."""
+
+    def __init__(self, settings: Settings, sink: Sink, limit: int) -> None:
+        self._settings = settings
+        self._sink = sink
+        self._limit = limit
+        self._started = time.monotonic()
+        self._wire = 0
+        self._size = 0
+        self._truncated = False
+        self._ttfb = 0.0
+        self._response: aiohttp.ClientResponse | None = None
+        self._ip: str | None = None
+        self.whole = False
+        """The body was read to its end, so that the connection can be used again."""
+
+    @property
+    def reply(self) -> Reply | None:
+        """What is known of the answer so far."""
+        return None if self._response is None else self.finished()
+
+    def head(self, response: aiohttp.ClientResponse) -> None:
+        """Take in the head of an answer."""
+        self._ttfb = time.monotonic() - self._started
+        if not 100 <= response.status <= 599:
+            raise Trouble(Fault.PROTOCOL, f"status {response.status} does not exist")
+        self._response = response
+        self._ip = _peer(response)      # now: the connection is given back at the end of the body
+
+    async def drain(self, response: aiohttp.ClientResponse) -> None:
+        """Read a small unwanted body away, so that the connection can be used again; a large one is not worth it."""
+        async for chunk in self._chunks(response):
+            if self._wire > DRAINED:
+                return
+            del chunk
+        self.whole = True
+
+    async def body(self, response: aiohttp.ClientResponse) -> None:
+        """Read the body into the sink, decoded, up to the limits."""
+        codings = codings_of(response.headers.getall("Content-Encoding", [])) if "Content-Encoding" in response.headers else []
+        decoder = Decoder(codings) if codings else None
+        async for chunk in self._chunks(response):
+            if self._wire > self._limit:
+                self._truncated = True
+            if decoder is None:
+                await self._take(chunk)
+            else:
+                for piece in decoder.feed(chunk):
+                    await self._take(piece)
+                    if self._truncated:
+                        break
+            if self._truncated:
+                return
+        self.whole = True
+        if decoder is not None and not decoder.complete():
+            self._truncated = True
+
+    async def _take(self, piece: bytes) -> None:
+        room = self._limit - self._size
+        if len(piece) > room:
+            piece = piece[:room]
+            self._truncated = True
+        self._size += len(piece)
+        await self._sink(piece)
+
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """Yield the bytes on the wire, no slower than the minimum rate."""
+        slowest = self._settings.min_rate
+        while True:
+            chunk = await response.content.readany()
+            if not chunk:
+                return
+            self._wire += len(chunk)
+            yield chunk
+            elapsed = time.monotonic() - self._started
+            if slowest and elapsed > RATE_FROM and self._wire < (elapsed - self._ttfb) * slowest:
+                raise TooSlow(f"slower than {slowest} bytes a second")
+
+    def finished(self) -> Reply:
+        """Return the reply as it stands."""
+        response = self._response
+        if response is None:
+            raise ValueError("no head yet")
+        kind = response.headers.get("Content-Type")
+        return Reply(
+            response.status,
+            tuple((_text(name), _text(value)) for name, value in response.raw_headers),
+            mime=_mime(kind),
+            charset=None,
+            wire_bytes=self._wire,
+            ttfb=self._ttfb,
+            total=time.monotonic() - self._started,
+            ip=self._ip,
+            truncated=self._truncated or response.status == 206,  # noqa: PLR2004 - partial content is never a whole page
+        )
+
+
+class _Once:
+    """Calls something at most once."""
+
+    def __init__(self, call: Heard) -> None:
+        self._call: Heard | None = call
+
+    def __call__(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+class _deadline:  # noqa: N801 - reads as a statement
+    """Names the timeout that our own clock set around the headers."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.met = False
+
+    def __enter__(self) -> _deadline:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError) and not self.met:
+            raise TooSlow(self._text) from error
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _mime(kind: str | None) -> str | None:
+    """Return the media type of a Content-Type header, lower case, without its parameters."""
+    if kind is None:
+        return None
+    mime = kind.partition(";")[0].strip().lower()
+    return mime[:100] or None
+
+
+def _peer(response: aiohttp.ClientResponse) -> str | None:
+    connection = response.connection
+    transport = connection.transport if connection is not None else None
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    return str(peer[0]) if peer else None
+
+
+__all__ = ["DecodeError", "Fetcher", "Trouble"]

@@ -1,0 +1,407 @@
+"""The one writer: turns batches of outcomes into transactions. Nothing else in the program changes the database.
+
+A transaction that fails is rolled back whole and everything that memory learnt from it is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import aiosqlite
+import msgspec
+
+from crawler.core import urls
+from crawler.core.model import FAULT_CODE, Body, Kind, OriginId, Reason, State, UrlId
+from crawler.frontier import Attempt, HostState, OriginState, Settled
+from crawler.frontier.batch import (
+    ROBOTS_CODE,
+    Gathered,
+    Offer,
+    Row,
+    Tally,
+    Weighed,
+    depth_of,
+    depth_refusal,
+    following,
+)
+from crawler.frontier.known import Known
+
+UNRECORDED_AFTER = 10_000
+"""Refusals of one host that get a row; further ones are only counted, so that a link farm cannot fill the disk."""
+
+_LOOK_UP = """
+SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
+  u.due_at IS NOT NULL, u.ruleset, u.kind
+FROM url u JOIN origin o USING (origin_id) WHERE u.fingerprint IN (SELECT value FROM json_each(?))"""
+_CHILDREN = """
+SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
+  u.due_at IS NOT NULL, u.ruleset, u.kind, l.kind
+FROM link l JOIN url u ON u.url_id = l.dst_id JOIN origin o USING (origin_id) WHERE l.src_id = ?"""
+_ADD_URL = """
+INSERT INTO url (url_id, fingerprint, origin_id, host_id, path, state, depth, priority, parent_id, kind, hops, ruleset, reason, rule)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_BETTER_URL = """
+UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?, reason = ?, rule = ?
+WHERE url_id = ?"""
+_SETTLE_URL = """
+UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id), page_id = coalesce(?, page_id), reason = ?, rule = ?
+WHERE url_id = ?"""
+_ADD_FETCH = """
+INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, charset, wire_bytes, ttfb_ms, total_ms, ip,
+  redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_COUNT_HOST = """
+UPDATE host SET queued = queued + ?, delayed = delayed + ?, done = done + ?, failed = failed + ?, excluded = excluded + ?,
+  unrecorded = unrecorded + ? WHERE host_id = ?"""
+_STATE_HOST = """
+UPDATE host SET next_at = ?, pace_ms = ?, failures = ?, rest_reason = ?, parked = ? WHERE host_id = ?"""
+_WAKE_HOST = """
+UPDATE host SET wake_at = max(next_at, CASE WHEN queued > delayed THEN 0 ELSE
+  coalesce((SELECT min(due_at) FROM url WHERE url.host_id = host.host_id AND due_at IS NOT NULL), 0) END)
+WHERE host_id IN (SELECT value FROM json_each(?))"""
+_STATE_ORIGIN = """
+UPDATE origin SET robots_at = ?, robots_status = ?, robots_fault = ?, robots_txt = ?, crawl_delay_ms = ? WHERE origin_id = ?"""
+_DIGESTS_A_QUERY = 32
+_FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * _DIGESTS_A_QUERY)})"  # noqa: S608 - placeholders
+
+
+class Writer:
+    """Writes batches through one aiosqlite connection; only one call at a time (the frontier holds the lock)."""
+
+    def __init__(self, db: aiosqlite.Connection, *, secret: bytes, links: str) -> None:
+        self.db = db
+        self.known = Known()
+        self.secret = secret
+        self.run_id = 0
+        self.totals: dict[int, int] = {}
+        self.pages = 0
+        self.errors = 0
+        self.depth_limit: Callable[[int], int | None] = lambda _: None
+        self.lowered: dict[UrlId, int] = {}
+        """Rows that are being fetched while a shorter way to them was found."""
+        self.held: AbstractSet[UrlId] = frozenset()
+        """Rows handed out at the moment; set by the frontier before each batch."""
+        self.grown: set[int] = set()
+        """Hosts that got further URLs."""
+        self._links = links
+        self._origins: dict[str, tuple[OriginId, int]] = {}
+        self._recorded: dict[int, int] = {}         # host id -> refusals with a row
+        self._next = {"url": 1, "fetch": 1, "body": 1, "host": 1, "origin": 1}
+
+    async def load(self) -> None:
+        """Read the counters; bounded work, whatever the size of the database."""
+        for table in self._next:
+            [row] = await self.db.execute_fetchall(f"SELECT coalesce(max({table}_id), 0) + 1 FROM {table}")  # noqa: S608 - own names
+            self._next[table] = int(row[0])
+        self.totals = {int(row[0]): int(row[1]) for row in await self.db.execute_fetchall("SELECT state, urls FROM state")}
+        meta = dict(await self.db.execute_fetchall("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')"))  # type: ignore[arg-type]  # rows are pairs
+        self.pages, self.errors = int(meta["pages"]), int(meta["errors"])
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Run the block in one transaction; roll back and forget what was learnt when anything goes wrong."""
+        before = dict(self._next), dict(self.totals), self.pages, self.errors, dict(self.lowered)
+        try:
+            await self.db.execute("BEGIN IMMEDIATE")
+            yield
+            await self.db.execute("COMMIT")
+        except BaseException:
+            self._next, self.totals, self.pages, self.errors, self.lowered = before
+            self.known.clear()
+            self._origins.clear()
+            self._recorded.clear()
+            if self.db.in_transaction:
+                await self.db.execute("ROLLBACK")
+            raise
+
+    async def write(self, batch: Sequence[Settled], gathered: Gathered, delayed: Mapping[UrlId, bool]) -> int:
+        """Write a batch in one transaction; return how many URLs were new."""
+        async with self.transaction():
+            tally = Tally()
+            weighed = await self._weigh(gathered)
+            await self._add(weighed, tally)
+            await self._improve(weighed, tally)
+            await self._settle(batch, gathered, weighed, tally, delayed)
+            await self._link(gathered, weighed)
+            await self._ask_again(batch, gathered, weighed, tally)
+            await self._propagate(batch, tally)
+            await self.count(tally, [settled.host for settled in batch if settled.host is not None])
+        for url, row in weighed.rows.items():
+            self.known.learn(url, row, gathered.offers[url].rank)
+        return len(weighed.new)
+
+    async def _many(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            await self.db.executemany(sql, rows)
+
+    async def _look_up(self, marks: Iterable[int]) -> dict[int, Row]:
+        rows = await self.db.execute_fetchall(_LOOK_UP, (msgspec.json.encode(list(marks)).decode(),))
+        return {row[1]: Row(*row) for row in rows}
+
+    async def _weigh(self, gathered: Gathered) -> Weighed:
+        """Look up what memory did not know, and sort it into new, better and known."""
+        weighed = Weighed()
+        offers = list(gathered.offers.values())
+        if not offers:
+            return weighed
+        for offer in offers:
+            if offer.fingerprint is None:
+                offer.fingerprint = urls.fingerprint(urls.key(offer.url), self.secret)
+        found: dict[int, Row | None] = dict.fromkeys((offer.fingerprint for offer in offers if offer.fingerprint is not None))
+        found.update(await self._look_up(found))
+        taken: dict[int, Offer] = {}
+        for offer in offers:
+            await self._place(offer, found, taken, weighed)
+        return weighed
+
+    async def _place(self, offer: Offer, found: dict[int, Row | None], taken: dict[int, Offer], weighed: Weighed) -> None:
+        """Find the row that an offer belongs to by its fingerprint; a true collision goes to the next free value."""
+        mark = offer.fingerprint or 0
+        identity = urls.key(offer.url)
+        while True:
+            if mark not in found:
+                found[mark] = (await self._look_up([mark])).get(mark)
+            row = found[mark]
+            if row is not None:
+                if urls.key(row.url) == identity:
+                    return weighed.known_already(row, offer)
+            elif mark not in taken:
+                taken[mark] = offer
+                offer.fingerprint = mark
+                return weighed.new.append(offer)
+            elif urls.key(taken[mark].url) == identity:
+                return weighed.same_batch(taken[mark], offer)
+            mark = following(mark)
+
+    async def _add(self, weighed: Weighed, tally: Tally) -> None:
+        """Insert the new URLs, with the hosts and origins they need."""
+        if not weighed.new:
+            return
+        await self._found_origins({urls.split(offer.url)[0] for offer in weighed.new})
+        kept: list[Offer] = []
+        for offer in weighed.new:
+            host_id = self._origins[urls.split(offer.url)[0]][1]
+            if offer.reason != Reason.SCOPE:
+                kept.append(offer)
+            elif self._recorded.get(host_id, 0) < UNRECORDED_AFTER:
+                self._recorded[host_id] = self._recorded.get(host_id, 0) + 1
+                kept.append(offer)
+            else:
+                tally.unrecorded(host_id)
+        weighed.new = kept
+        weighed.number(self._next["url"])
+        await self._many(_ADD_URL, [self._url_row(weighed.rows[offer.url], offer, tally) for offer in kept])
+        self._next["url"] += len(kept)
+
+    def _url_row(self, row: int, offer: Offer, tally: Tally) -> tuple[object, ...]:
+        origin, path = urls.split(offer.url)
+        origin_id, host_id = self._origins[origin]
+        if offer.kind == ROBOTS_CODE:
+            state = State.DONE
+        else:
+            state = State.QUEUED if offer.reason is None else State.EXCLUDED
+            tally.move(host_id, None, state)
+        return (
+            row, offer.fingerprint, origin_id, host_id, path, int(state), offer.depth, offer.priority, offer.parent,
+            offer.kind, offer.hops, offer.ruleset, offer.reason, offer.rule,
+        )  # fmt: skip
+
+    async def _found_origins(self, origins: set[str]) -> None:
+        """Make sure that each origin and its host have a row and are known here."""
+        unknown = sorted(origins - self._origins.keys())
+        if not unknown:
+            return
+        if len(self._origins) > UNRECORDED_AFTER:
+            self._origins.clear()
+            self._recorded.clear()
+            unknown = sorted(origins)
+        hosts = await self._found_hosts({urls.host_of(origin) for origin in unknown})
+        sql = "SELECT origin, origin_id, host_id FROM origin WHERE origin IN (SELECT value FROM json_each(?))"
+        rows = await self.db.execute_fetchall(sql, (msgspec.json.encode(unknown).decode(),))
+        self._origins.update({row[0]: (row[1], row[2]) for row in rows})
+        new = []
+        for origin in unknown:
+            if origin not in self._origins:
+                new.append((self._next["origin"], hosts[urls.host_of(origin)], origin))
+                self._origins[origin] = new[-1][:2]
+                self._next["origin"] += 1
+        await self._many("INSERT INTO origin (origin_id, host_id, origin) VALUES (?, ?, ?)", new)
+
+    async def _found_hosts(self, names: set[str]) -> dict[str, int]:
+        sql = "SELECT name, host_id, excluded FROM host WHERE name IN (SELECT value FROM json_each(?))"
+        rows = await self.db.execute_fetchall(sql, (msgspec.json.encode(sorted(names)).decode(),))
+        self._recorded.update({row[1]: row[2] for row in rows})
+        ids = {row[0]: row[1] for row in rows}
+        new = [(self._next["host"] + i, name, urls.site_of(name)) for i, name in enumerate(sorted(names - ids.keys()))]
+        self._next["host"] += len(new)
+        await self._many("INSERT INTO host (host_id, name, site) VALUES (?, ?, ?)", new)
+        return ids | {name: host_id for host_id, name, _ in new}
+
+    async def _improve(self, weighed: Weighed, tally: Tally) -> None:
+        """Write down better offers of URLs that have a row: nearer to a seed, or allowed after all."""
+        for row, offer in weighed.better:
+            await self._better(row, offer.depth, offer.priority, offer.parent, offer.ruleset, offer.reason, offer.rule, tally)
+
+    async def _better(  # noqa: PLR0913 - the changed columns of a row
+        self, row: Row, depth: int, priority: int, parent: int | None, ruleset: int, reason: str | None, rule: str | None, tally: Tally
+    ) -> None:
+        state = row.state
+        if state == State.EXCLUDED and reason is None:
+            state = State.QUEUED
+            tally.move(row.host_id, row.state, state)
+        elif state != State.EXCLUDED:
+            reason = rule = None
+            self.lowered[row.id] = min(depth, self.lowered.get(row.id, depth))
+        await self.db.execute(_BETTER_URL, (state, depth, priority, parent, ruleset, reason, rule, row.id))
+
+    async def _settle(
+        self, batch: Sequence[Settled], gathered: Gathered, weighed: Weighed, tally: Tally, delayed: Mapping[UrlId, bool]
+    ) -> None:
+        bodies = await self._add_bodies(batch)
+        fetches: list[tuple[object, ...]] = []
+        changes: list[tuple[object, ...]] = []
+        for settled in batch:
+            request = settled.request
+            url_id = request.id or weighed.rows[request.url]
+            fetch_id = None
+            if settled.attempt is not None:
+                fetch_id = self._next["fetch"]
+                self._next["fetch"] += 1
+                target = gathered.redirects.get(url_id)
+                redirect_id = None if target is None else weighed.rows.get(target) or self.known.row(target)
+                body_id = None if settled.body is None else bodies[settled.body.digest]
+                fetches.append((fetch_id, url_id, self.run_id, *_attempt_row(settled.attempt, redirect_id, body_id)))
+            self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
+            page_id = fetch_id if settled.page else None
+            changes.append(
+                (settled.state, settled.tries, _ms(settled.due_at), fetch_id, page_id, settled.reason, settled.rule, url_id)
+            )
+            if settled.origin is not None:
+                await self._remember_origin(settled.origin)
+        await self._many(_ADD_FETCH, fetches)
+        await self._many(_SETTLE_URL, changes)
+
+    def _tally(self, settled: Settled, weighed: Weighed, tally: Tally, *, was_delayed: bool) -> None:
+        request = settled.request
+        if request.kind is Kind.ROBOTS:
+            row = weighed.found.get(request.url)
+            if row is not None and row.kind != ROBOTS_CODE:     # linked to as a page before it was asked for as robots.txt
+                tally.drop(row.host_id, row.state)
+            return
+        tally.move(request.host_id, State.QUEUED, settled.state, was_delayed=was_delayed, delayed=settled.due_at is not None)
+        self.pages += settled.page
+        status = settled.attempt.status if settled.attempt is not None else None
+        self.errors += settled.state == State.FAILED or (settled.state == State.DONE and (status or 0) >= 400)
+
+    async def _add_bodies(self, batch: Sequence[Settled]) -> dict[bytes, int]:
+        """Insert the bodies that are new; return the row of each digest."""
+        bodies: dict[bytes, Body] = {}
+        for settled in batch:
+            if settled.body is not None:
+                bodies.setdefault(settled.body.digest, settled.body)      # the first is the one that was written
+        if not bodies:
+            return {}
+        ids = {digest: row for digest, (row, _) in (await stored_bodies(self.db, bodies)).items()}
+        new = [body for digest, body in bodies.items() if digest not in ids]
+        rows = [(row, body.digest, body.size, body.file) for row, body in enumerate(new, self._next["body"])]
+        await self._many("INSERT INTO body VALUES (?, ?, ?, ?)", rows)
+        self._next["body"] += len(rows)
+        return ids | {digest: row for row, digest, *_ in rows}
+
+    async def _remember_origin(self, origin: OriginState) -> None:
+        fault = None if origin.robots_fault is None else FAULT_CODE[origin.robots_fault]
+        row = (_ms(origin.robots_at), origin.robots_status, fault, origin.robots_text, _ms(origin.crawl_delay), origin.origin_id)
+        await self.db.execute(_STATE_ORIGIN, row)
+
+    async def _link(self, gathered: Gathered, weighed: Weighed) -> None:
+        if self._links != "all":
+            return
+        rows = weighed.rows
+        resolved = [(src, rows[url], kind) for src, url, kind in gathered.open_links if url in rows]
+        await self._many("INSERT OR IGNORE INTO link VALUES (?, ?, ?)", gathered.links + resolved)
+
+    async def _ask_again(self, batch: Sequence[Settled], gathered: Gathered, weighed: Weighed, tally: Tally) -> None:
+        """Queue the targets of redirects that a changed cookie may answer differently now."""
+        for settled in batch:
+            if not settled.again or settled.attempt is None:
+                continue
+            target = gathered.redirects[settled.request.id]
+            row = weighed.rows.get(target) or self.known.row(target)
+            sql = "SELECT host_id FROM url WHERE url_id = ? AND state = 1"
+            for (host_id,) in await self.db.execute_fetchall(sql, (row,)):
+                sql = "UPDATE url SET state = 0, due_at = ?, hops = ?, tries = 0 WHERE url_id = ?"
+                await self.db.execute(sql, (_ms(settled.attempt.at), settled.offers.hops, row))
+                tally.move(host_id, State.DONE, State.QUEUED, delayed=True)
+
+    async def _propagate(self, batch: Sequence[Settled], tally: Tally) -> None:
+        """Carry a shorter way to a page on to the pages behind it, so that depths are exact in whatever order pages came."""
+        if not self.lowered:
+            return
+        settled = {entry.request.id for entry in batch}
+        work = [(row, depth) for row, depth in self.lowered.items()]
+        while work:
+            parent, depth = work.pop()
+            for *fields, kind in await self.db.execute_fetchall(_CHILDREN, (parent,)):
+                child, nearer = Row(*fields), depth_of(kind, depth)
+                if nearer >= child.depth:
+                    continue
+                refusal = depth_refusal(nearer, self.depth_limit(child.ruleset)) if child.reason == Reason.DEPTH else None
+                reason = Reason.DEPTH if refusal is not None else child.reason if child.reason != Reason.DEPTH else None
+                priority = child.priority if child.priority < 0 else nearer
+                await self._carry(child, nearer, priority, reason, refusal, tally)
+                work.append((child.id, nearer))
+        self.lowered = {row: depth for row, depth in self.lowered.items() if row in self.held and row not in settled}
+
+    async def _carry(self, child: Row, depth: int, priority: int, reason: str | None, rule: str | None, tally: Tally) -> None:
+        state = child.state
+        if state == State.EXCLUDED and reason is None:
+            state = State.QUEUED
+            tally.move(child.host_id, child.state, state)
+        if child.id in self.held:
+            self.lowered[child.id] = depth
+        sql = "UPDATE url SET state = ?, depth = ?, priority = ?, reason = ?, rule = coalesce(?, CASE WHEN ? IS NULL THEN NULL ELSE rule END) WHERE url_id = ?"
+        await self.db.execute(sql, (state, depth, priority, reason, rule, reason, child.id))
+
+    async def count(self, tally: Tally, hosts: Iterable[HostState] = ()) -> None:
+        """Move the counters of hosts and states, and work out when each touched host wakes."""
+        await self._many(_COUNT_HOST, tally.host_rows())
+        latest = {host.host_id: host for host in hosts}
+        rows = [
+            (_ms(host.next_at), _ms(host.pace), host.failures, host.rest_reason, host.parked, host.host_id)
+            for host in latest.values()
+        ]
+        await self._many(_STATE_HOST, rows)
+        touched = sorted(tally.hosts.keys() | latest.keys())
+        await self.db.execute(_WAKE_HOST, (msgspec.json.encode(touched).decode(),))
+        await self.db.executemany("UPDATE state SET urls = urls + ? WHERE state = ?", [(n, s) for s, n in tally.states.items() if n])
+        for state, moved in tally.states.items():
+            self.totals[state] = self.totals.get(state, 0) + moved
+        self.grown.update(host_id for host_id, moved in tally.hosts.items() if moved["found"])
+        meta = [(str(self.pages), "pages"), (str(self.errors), "errors")]
+        await self.db.executemany("UPDATE meta SET value = ? WHERE key = ?", meta)
+
+
+async def stored_bodies(db: aiosqlite.Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str]]:
+    """Return the row and the file of those digests that are stored."""
+    ids: dict[bytes, tuple[int, str]] = {}
+    left = list(digests)
+    while left:
+        chunk, left = left[:_DIGESTS_A_QUERY], left[_DIGESTS_A_QUERY:]
+        padded = chunk + [None] * (_DIGESTS_A_QUERY - len(chunk))      # one statement for every length
+        ids.update({row[0]: (row[1], row[2]) for row in await db.execute_fetchall(_FIND_BODIES, padded)})
+    return ids
+
+
+def _attempt_row(attempt: Attempt, redirect_id: int | None, body_id: int | None) -> tuple[object, ...]:
+    return (
+        _ms(attempt.at), attempt.status, None if attempt.fault is None else FAULT_CODE[attempt.fault], attempt.detail,
+        attempt.truncated, attempt.mime, attempt.charset, attempt.wire_bytes, _ms(attempt.ttfb), _ms(attempt.total), attempt.ip,
+        redirect_id, body_id, attempt.etag, attempt.last_modified, attempt.title, attempt.lang, attempt.noindex, attempt.links,
+        attempt.links_truncated, attempt.headers,
+    )  # fmt: skip
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -1,0 +1,206 @@
+"""Why a URL was, was not or will be fetched: everything the database knows of it, found by its fingerprint.
+
+Works for any text, seen or not. Nothing here depends on how much was crawled: what could be long is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crawler.core import robots, urls
+from crawler.core.model import State
+from crawler.query.errors import UNUSABLE, QueryError
+from crawler.query.facts import Attempt, Explanation, HostFacts, Known, RobotsFacts, Step, Stored
+from crawler.query.reader import Reader, Row
+from crawler.query.spelling import changes
+from crawler.query.values import seconds, text, whole, whole_or_none
+
+__all__ = ["Explanation", "explain"]
+
+LONGEST_PATH = 1_000
+"""Steps towards the seed that are looked at."""
+MOST_ATTEMPTS = 100
+MOST_COUNTED = 10_000
+"""Where links to a URL, or URLs before it in its host's queue, are counted, this means so many or more."""
+_MOST_PROBES = 64
+_HIGHEST = 2**63 - 1
+_BARE = re.compile(r"(?:[\w-]+\.)+[\w-]+(?::\d+)?(?:[/?].*)?", re.DOTALL)
+
+_URL = """
+SELECT u.url_id, o.origin || u.path, u.host_id, s.name, s.meaning, u.state, u.reason, u.rule, u.depth, k.name, u.hops, u.tries,
+  u.due_at, u.priority, u.page_id
+FROM url u JOIN origin o USING (origin_id) JOIN state s ON s.state = u.state JOIN kind k ON k.kind = u.kind"""
+_PATH = f"""
+WITH RECURSIVE up (id, step) AS (
+  VALUES (?, 0) UNION ALL
+  SELECT u.parent_id, step + 1 FROM up JOIN url u ON u.url_id = up.id WHERE u.parent_id IS NOT NULL AND step < {LONGEST_PATH})
+SELECT u.url_id, o.origin || u.path, k.name, u.depth FROM up CROSS JOIN url u ON u.url_id = up.id
+  CROSS JOIN origin o USING (origin_id) CROSS JOIN kind k ON k.kind = u.kind ORDER BY step"""
+_ATTEMPTS = f"""
+SELECT f.at, f.run_id, f.status, x.name, f.detail, f.ttfb_ms, f.total_ms, f.wire_bytes, f.ip, ot.origin || t.path
+FROM fetch f LEFT JOIN fault x USING (fault) LEFT JOIN url t ON t.url_id = f.redirect_id LEFT JOIN origin ot ON ot.origin_id = t.origin_id
+WHERE f.url_id = ? ORDER BY f.fetch_id DESC LIMIT {MOST_ATTEMPTS}"""
+_PAGE = """
+SELECT f.at, f.status, f.mime, f.title, f.truncated, b.file, b.bytes, lower(hex(b.digest))
+FROM fetch f LEFT JOIN body b USING (body_id) WHERE f.fetch_id = ?"""
+_HOST = """
+SELECT name, queued, delayed, done, failed, excluded, unrecorded, next_at, pace_ms, failures, rest_reason, parked FROM host"""
+_ROBOTS = """
+SELECT o.robots_at, o.robots_status, x.name, o.crawl_delay_ms, o.robots_txt FROM origin o LEFT JOIN fault x ON x.fault = o.robots_fault
+WHERE o.origin = ? AND o.robots_at IS NOT NULL"""
+_AHEAD = f"""
+SELECT count(*) FROM (SELECT 1 FROM url WHERE host_id = ? AND state = 0 AND due_at IS NULL AND (priority, url_id) < (?, ?)
+  LIMIT {MOST_COUNTED})"""
+_LINKS = f"SELECT count(*) FROM (SELECT 1 FROM link WHERE dst_id = ? LIMIT {MOST_COUNTED})"
+
+
+def explain(reader: Reader, asked: str) -> Explanation:
+    """Return what the crawl knows of the URL in *asked*; a bare host name is taken for https, as in a seed file."""
+    asked = asked.strip()
+    bare = _BARE.fullmatch(asked) is not None
+    full = f"https://{asked}" if bare else asked
+    try:
+        url = urls.spell(full)
+    except urls.UrlError as error:
+        return Explanation(asked, None, problem=str(error))
+    changed = ("https:// put in front",) if bare else ()
+    with reader.snapshot():
+        secret = _secret(reader)
+        row = _find(reader, url, secret)
+        origin, path = urls.split(url)
+        host = reader.one(f"{_HOST} WHERE name = ?", (urls.host_of(origin),))
+        return Explanation(
+            asked=asked,
+            url=url,
+            changes=changed + changes(full, url),
+            known=None if row is None else _known(reader, row, host),
+            similar=() if row is not None else tuple(each for each in _variants(url) if _find(reader, each, secret)),
+            host=None if host is None else _host(host),
+            robots=_robots(reader, origin, path),
+        )
+
+
+def _secret(reader: Reader) -> bytes:
+    row = reader.one("SELECT value FROM meta WHERE key = 'secret'")
+    try:
+        return bytes.fromhex(str(row[0] if row else None))
+    except ValueError:
+        raise QueryError("the database lacks the key of its fingerprints", "Try crawler verify.", UNUSABLE) from None
+
+
+def _find(reader: Reader, url: str, secret: bytes) -> Row | None:
+    """Return the row of a spelt URL. A fingerprint that another URL holds is followed to the next value, as on insertion."""
+    identity = urls.key(url)
+    mark = urls.fingerprint(identity, secret)
+    for _ in range(_MOST_PROBES):
+        row = reader.one(f"{_URL} WHERE u.fingerprint = ?", (mark,))
+        if row is None or urls.key(str(row[1])) == identity:
+            return row
+        mark = mark + 1 if mark < _HIGHEST else -_HIGHEST - 1
+    return None
+
+
+def _variants(url: str) -> list[str]:
+    """Return the addresses that people mean when they ask for a slightly different one."""
+    scheme, _, rest = url.partition("://")
+    other = "http" if scheme == "https" else "https"
+    twin = rest.removeprefix("www.") if rest.startswith("www.") else f"www.{rest}"
+    rests = [rest, twin]
+    if "?" not in rest and rest.count("/") + (not rest.endswith("/")) > 1:
+        rests.append(rest.removesuffix("/") if rest.endswith("/") else f"{rest}/")
+    return [f"{each}://{tail}" for tail in rests for each in (scheme, other) if (each, tail) != (scheme, rest)]
+
+
+def _known(reader: Reader, row: Row, host: Row | None) -> Known:
+    url_id, url, host_id, state, meaning, code, reason, rule, depth, seen_as, hops, tries, due, priority, page_id = row
+    parked = None if host is None else host[11]
+    waits = code == State.QUEUED and due is None
+    if code == State.QUEUED and parked is not None:
+        [(state, meaning)] = reader.all("SELECT name, meaning FROM state WHERE state = ?", (int(State.PARKED),))
+        reason = parked
+    return Known(
+        url_id=whole(url_id),
+        url=str(url),
+        state=str(state),
+        meaning=str(meaning),
+        reason=text(reason),
+        rule=text(rule),
+        depth=whole(depth),
+        seen_as=str(seen_as),
+        hops=whole(hops),
+        tries=whole(tries),
+        due=seconds(due),
+        ahead=whole(reader.all(_AHEAD, (host_id, priority, url_id))[0][0]) if waits else None,
+        links=whole(reader.all(_LINKS, (url_id,))[0][0]),
+        path=_path(reader, url_id),
+        attempts=tuple(_attempt(each) for each in reader.all(_ATTEMPTS, (url_id,))),
+        stored=_stored(reader, page_id),
+    )
+
+
+def _path(reader: Reader, url_id: object) -> tuple[Step, ...]:
+    """Return the steps to the seed; a circle, which better ways to a page can close, is left where it closes."""
+    steps: dict[object, Step] = {}
+    for row_id, url, seen_as, depth in reader.rows(_PATH, (whole(url_id),)):
+        if row_id in steps:
+            break
+        steps[row_id] = Step(str(url), str(seen_as), whole(depth))
+    return tuple(steps.values())
+
+
+def _attempt(row: Row) -> Attempt:
+    at, run_id, status, fault, detail, ttfb, total, wire_bytes, ip, target = row
+    return Attempt(
+        seconds(at) or 0.0,
+        whole(run_id),
+        whole_or_none(status),
+        text(fault),
+        text(detail),
+        seconds(ttfb),
+        seconds(total),
+        whole_or_none(wire_bytes),
+        text(ip),
+        text(target),
+    )
+
+
+def _stored(reader: Reader, page_id: object) -> Stored | None:
+    row = None if page_id is None else reader.one(_PAGE, (whole(page_id),))
+    if row is None:
+        return None
+    at, status, mime, title, truncated, file, size, digest = row
+    kept = (text(file), whole_or_none(size), text(digest))
+    return Stored(seconds(at) or 0.0, whole_or_none(status), text(mime), text(title), bool(truncated), *kept)
+
+
+def _host(row: Row) -> HostFacts:
+    name, queued, delayed, done, failed, excluded, unrecorded, next_at, pace, failures, rest_reason, parked = row
+    return HostFacts(
+        str(name),
+        whole(queued),
+        whole(delayed),
+        whole(done),
+        whole(failed),
+        whole(excluded),
+        whole(unrecorded),
+        seconds(next_at) or None,
+        seconds(pace),
+        whole(failures),
+        text(rest_reason),
+        text(parked),
+    )
+
+
+def _robots(reader: Reader, origin: str, path: str) -> RobotsFacts | None:
+    """Return what the origin's robots.txt, as it was read last, says to a path."""
+    row = reader.one(_ROBOTS, (origin,))
+    if row is None:
+        return None
+    at, status, fault, delay, body = row
+    meaning = "forbid" if fault is not None else robots.meaning(whole_or_none(status) or 0)
+    if meaning == "rules" and isinstance(body, bytes):
+        verdict = robots.Robots.parse(body).judge(path)
+    else:
+        verdict = robots.Verdict(allowed=meaning != "forbid")
+    found = (verdict.allowed, verdict.line, verdict.text)
+    return RobotsFacts(seconds(at) or 0.0, whole_or_none(status), text(fault), seconds(delay), *found)

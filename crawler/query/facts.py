@@ -1,0 +1,118 @@
+"""The nouns of an explanation. Moments are Unix seconds, durations seconds, sizes bytes."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A URL on the way from a seed, and where it was found."""
+
+    url: str
+    seen_as: str
+    depth: int
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One request for the URL."""
+
+    at: float
+    run_id: int
+    status: int | None
+    fault: str | None
+    detail: str | None
+    ttfb: float | None
+    total: float | None
+    wire_bytes: int | None
+    ip: str | None
+    target: str | None
+    """Where the answer redirects to."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The latest good answer, and the file that keeps it, relative to the output folder."""
+
+    at: float
+    status: int | None
+    mime: str | None
+    title: str | None
+    truncated: bool
+    file: str | None
+    bytes: int | None
+    sha256: str | None
+
+
+class HostFacts(msgspec.Struct, frozen=True):
+    """The host's side of it."""
+
+    name: str
+    queued: int
+    delayed: int
+    done: int
+    failed: int
+    excluded: int
+    unrecorded: int
+    """Refused links that were only counted: the URL may be one of them."""
+    next_at: float | None
+    pace: float | None
+    failures: int
+    """Network faults one after another, up to now."""
+    rest_reason: str | None
+    parked: str | None
+
+
+class RobotsFacts(msgspec.Struct, frozen=True):
+    """What the origin's robots.txt said when it was asked last, and to this URL."""
+
+    at: float
+    status: int | None
+    fault: str | None
+    crawl_delay: float | None
+    allowed: bool
+    line: int | None
+    """Number of the line that decides."""
+    text: str | None
+    """The line that decides."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is recorded of a URL that was seen."""
+
+    url_id: int
+    url: str
+    """As it was found first, and as it is requested."""
+    state: str
+    """As in the view `urls`: what is queued at a parked host is parked."""
+    meaning: str
+    reason: str | None
+    rule: str | None
+    depth: int
+    seen_as: str
+    hops: int
+    tries: int
+    due: float | None
+    ahead: int | None
+    """URLs of its host that come first; None when it is not queued for now."""
+    links: int
+    """Links to it; 0 when the link graph is not kept."""
+    path: tuple[Step, ...]
+    """From the URL itself to the seed that led to it."""
+    attempts: tuple[Attempt, ...]
+    """Latest first."""
+    stored: Stored | None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """All that can be said of a URL. `known` is None for one that was never seen, `url` for a text that is none."""
+
+    asked: str
+    url: str | None
+    changes: tuple[str, ...] = ()
+    """What the spelling changed in the text."""
+    problem: str | None = None
+    """Why the text is no URL."""
+    known: Known | None = None
+    similar: tuple[str, ...] = ()
+    """Seen URLs that differ only by scheme, www, or a slash at the end."""
+    host: HostFacts | None = None
+    robots: RobotsFacts | None = None
