@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from crawler.version import __version__
+
 if TYPE_CHECKING:
     from crawler.core.metrics import Summary
     from crawler.core.settings import Settings
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from crawler.hooks import Hooks
 
 __all__ = ["Crawler", "Hooks", "Settings", "Summary", "__version__"]
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Crawler": "crawler.engine",

@@ -211,7 +211,7 @@ class FileArchive:
         if draft.spill is not None:
             return draft.spill
         path = self.new_temporary()
-        with open(path, "xb", buffering=0, opener=_private) as file:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "xb", buffering=0, opener=_private) as file:
             view = memoryview(draft.data)
             while view:     # a full disk can write less than it was given
                 view = view[file.write(view) :]
@@ -219,7 +219,7 @@ class FileArchive:
 
     def _announce(self, names: list[str]) -> None:
         intent = self._temporary / "intent"
-        with open(intent, "wb", buffering=0, opener=_private) as file:  # noqa: PTH123 - Path.open takes no opener
+        with open(intent, "wb", buffering=0, opener=_private) as file:
             file.write("".join(f"{name}\n" for name in names).encode("ascii"))
             if self._syncer is not None:
                 os.fsync(file.fileno())

@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 FEWEST = 4
@@ -53,7 +53,7 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _syncfs_of(call: ctypes._NamedFuncPointer, root: Path) -> None:
+def _syncfs_of(call: Callable[[int], int], root: Path) -> None:
     descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if call(descriptor) != 0:
@@ -63,12 +63,12 @@ def _syncfs_of(call: ctypes._NamedFuncPointer, root: Path) -> None:
         os.close(descriptor)
 
 
-def _syncfs() -> ctypes._NamedFuncPointer | None:
+def _syncfs() -> Callable[[int], int] | None:
     """Return the C library's syncfs where it reports errors, else None."""
     if sys.platform != "linux":
         return None
     major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in platform.release().split(".")[:2])
     if (major, minor) < (5, 8):
         return None
-    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    return call if isinstance(call, ctypes._CFuncPtr) else None  # noqa: SLF001 - the only name of this type
+    call: Callable[[int], int] | None = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return call

@@ -91,7 +91,7 @@ def _was_finished_before(summary: Summary, way: Way) -> bool:
 def _finished_before(summary: Summary, way: Way) -> list[str]:
     rows: list[Row] = [("look", "", way.ask("query", "pages")), ("", "", way.ask("status"))]
     if way.fresh:
-        rows.append(("anew", "the old folder is kept under another name", way.again("--fresh")))
+        rows.append(("anew", "", f"{way.again('--fresh')}   (keeps the old folder under another name)"))
     return [f"{way.output} is finished: {words.count(summary.pages, 'page')}, nothing is waiting.", *_aligned(rows)]
 
 
@@ -123,16 +123,16 @@ def _trouble(summary: Summary, way: Way) -> list[Row]:
     if summary.errors:
         rows.append(("errors", _tally(summary.errors), way.ask("query", "errors")))
     if summary.skipped:
-        rows.append(("skipped", _tally(summary.skipped), way.ask("explain", "URL")))
+        rows.append(("skipped", _tally(summary.skipped), way.ask("query", "excluded")))
     for name, why, urls in summary.parked[:MOST_HOSTS]:
         rows.append(("put off", f"{safe(name)}: {safe(why)}, {words.count(urls, 'URL')}", ""))
     if len(summary.parked) > MOST_HOSTS:
-        rows.append(("", f"and {len(summary.parked) - MOST_HOSTS:,} more hosts", way.ask("query", "SELECT * FROM hosts WHERE parked IS NOT NULL")))
+        rows.append(("", f"and {len(summary.parked) - MOST_HOSTS:,} more hosts", way.ask("query", "parked")))
     return rows
 
 
 def _tally(pairs: tuple[tuple[str, int], ...]) -> str:
-    return words.listed([f"{times:,} × {safe(word)}" for word, times in pairs])
+    return words.listed([f"{times:,} × {safe(word)}" for word, times in pairs])  # noqa: RUF001 - the sign that is meant
 
 
 def _next(summary: Summary, way: Way) -> list[Row]:

@@ -31,7 +31,7 @@ from crawler.cli.terminal import Colour
 @pages.voice_flags
 @click.pass_obj
 def config(
-    session: Session, action: str, output: str | None, config_file: str | None, color: Colour,
+    session: Session, /, action: str, output: str | None, config_file: str | None, color: Colour,
     *, no_config: bool, quiet: bool, verbose: int, as_json: bool, **flags: object,
 ) -> int:
     """Show the settings in force and where each comes from: flag, environment, output folder, crawler.toml or default."""
@@ -82,7 +82,8 @@ def _init(session: Session) -> int:
 def completion(ctx: click.Context, shell: str) -> int:
     """Print the script by which a shell completes the words of `crawler`."""
     found = get_completion_class(shell)
-    assert found is not None
+    if found is None:
+        raise Wrong(f"nothing is known about the shell {shell}", "Try bash, zsh or fish.")
     click.echo(found(ctx.find_root().command, {}, "crawler", "_CRAWLER_COMPLETE").source())
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from crawler import __version__
 from crawler.cli import closing, events, inputs, opening, pages, plan, progress
 from crawler.cli.closing import FailOn, Way
 from crawler.cli.errors import SIGNALLED, Wrong
@@ -27,10 +27,13 @@ from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, ProgressStyle, is_terminal
 from crawler.core.metrics import Summary
 from crawler.core.settings import Settings
-from crawler.hooks import Event, Hooks, RunStarted
+from crawler.hooks import Event, Hooks, RunEnded, RunStarted
+from crawler.version import __version__
 
 if TYPE_CHECKING:
     from crawler.engine import Crawler
+
+log = logging.getLogger("crawler.cli")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_STOP = 3
@@ -67,9 +70,13 @@ class Telling:
             hooks.subscribe(self.lines)
 
     def _begin(self, event: Event) -> None:
+        """Say the first words, and write the log from now on: the folder is ours."""
+        if isinstance(event, RunEnded):
+            log.info("run ended: %s, %d pages in all", event.summary.outcome, event.summary.pages)
         if isinstance(event, RunStarted):
             self.started = event
             self.log.open(self.outline.output)
+            log.info("run begins: crawler %s, %d pages done, %d waiting", __version__, event.pages, event.queued)
             for line in opening.lines(event, self.outline.effective, __version__):
                 self.display.say(line)
 
@@ -109,7 +116,7 @@ async def _drive(telling: Telling, opened: AbstractAsyncContextManager[Inputs]) 
 
 
 def _make(telling: Telling, found: Inputs) -> Crawler:
-    from crawler.engine import Crawler  # noqa: PLC0415 - aiohttp and bs4 take 200 ms that `--help` must not
+    from crawler.engine import Crawler  # aiohttp and bs4 take 200 ms that `--help` must not
 
     hooks = Hooks()
     outline = telling.outline
@@ -155,7 +162,7 @@ def loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] 
     if settings.loop == "asyncio":
         return None
     try:
-        import uvloop  # noqa: PLC0415 - an extra
+        import uvloop  # an extra
     except ImportError:
         if settings.loop == "uvloop":
             raise Wrong("the event loop uvloop is not installed", "Try pip install 'steadycrawl[speed]', or --loop auto.") from None
@@ -168,11 +175,10 @@ def running_flags(command: Callable[..., int]) -> Callable[..., int]:
     """Add what both commands have besides settings."""
     flags = (
         click.option("--dry-run", is_flag=True, cls=Flag, group=pages.OTHER, help="say what would be done, and do nothing"),
-        click.option("--fail-on", metavar="errors=N[%]", cls=Flag, group=pages.OTHER, help="end with 8 when more than that many errors occurred",
+        click.option("--fail-on", metavar="errors=N[%]", cls=Flag, group=pages.OTHER, help="end with 8 when there were more errors",
                      default_text="never; single pages that fail are normal"),
         click.option("--json", "as_json", is_flag=True, cls=Flag, group=pages.TELLING, help="tell events as JSON Lines on standard output"),
-        click.option("--progress", "style", type=click.Choice(["auto", "line", "plain", "off"]), default="auto", cls=Flag, group=pages.TELLING,
-                     help="a live line, a plain line a minute, or nothing", default_text="auto: a live line on a terminal"),
+        pages.progress_flag,
     )
     for flag in flags:
         command = flag(command)
@@ -193,12 +199,13 @@ def running_flags(command: Callable[..., int]) -> Callable[..., int]:
 )
 @click.argument("words", metavar="SEEDS...", nargs=-1)
 @pages.output_flag("folder for the results  [default: output/<name of the first seed file or host>]")
-@click.option("--fresh", is_flag=True, cls=Flag, group=pages.OUTPUT_GROUP, help="put the crawl that is there aside, renamed, and start anew")
+@click.option("--fresh", is_flag=True, cls=Flag, group=pages.OUTPUT_GROUP, help="rename the crawl that is there, and start anew")
 @running_flags
 @click.pass_obj
 def crawl(
-    session: Session, words: tuple[str, ...], output: str | None, config_file: str | None, style: ProgressStyle, fail_on: str | None,
-    color: Colour, *, no_config: bool, fresh: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool, **flags: object,
+    session: Session, /, words: tuple[str, ...], output: str | None, *, config_file: str | None, style: ProgressStyle,
+    fail_on: str | None, color: Colour, no_config: bool, fresh: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool,
+    **flags: object,
 ) -> int:
     """Crawl what SEEDS name: files with one URL a line (also .gz), URLs, or - for standard input.
 
@@ -229,8 +236,8 @@ def crawl(
 @running_flags
 @click.pass_obj
 def resume(
-    session: Session, output: str | None, config_file: str | None, style: ProgressStyle, fail_on: str | None, color: Colour,
-    *, no_config: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool, **flags: object,
+    session: Session, /, output: str | None, *, config_file: str | None, style: ProgressStyle, fail_on: str | None, color: Colour,
+    no_config: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool, **flags: object,
 ) -> int:
     """Go on with a crawl where it stopped, without naming its seeds again."""
     session.speak(quiet=quiet, verbose=verbose, color=color)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import re
 import sys
 import zlib
@@ -27,6 +28,8 @@ from crawler.folder import CrawlError
 from crawler.text import safe, width
 
 STDIN = "-"
+SEED_FOLDER = Path("seeds")
+"""Where seed files usually lie: a name that is found there was probably meant."""
 MAX_BAD_SHOWN = 50
 SHOWN = 100
 """Characters of a bad line that are shown."""
@@ -69,20 +72,26 @@ def _is_bare_url(word: str) -> bool:
         return True
     if "/" not in word and word.rpartition(".")[2].lower() in _FILE_SUFFIXES:
         return False
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - 60 ms, and only for a word that may be a mistyped file
+    from publicsuffixlist import PublicSuffixList  # 60 ms, and only for a word that may be a mistyped file
 
     return PublicSuffixList(accept_unknown=False).publicsuffix(host) is not None and authority.isprintable()
 
 
 def missing(word: str) -> Wrong:
-    """Return the error for a word that names nothing."""
+    """Return the error for a word that names nothing, with the file that was probably meant."""
     path = Path(word)
-    folder = path.parent
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    meant = nearest(path.name, {name.lower(): name for name in names})
-    found = next((name for name in names if name.lower() == meant), None)
-    hint = f"Did you mean {folder / found}?" if found else f"Try a seed file, or a whole URL like https://{word.strip('/') or 'example.com'}/"
+    files = {str(file): file.name.lower() for folder in (path.parent, SEED_FOLDER) for file in _files_in(folder)}
+    meant = nearest(path.name, files.values())
+    found = next((file for file, name in files.items() if name == meant), None)
+    hint = f"Did you mean {found}?" if found else f"Try a seed file, or a whole URL like https://{word.strip('/') or 'example.com'}/"
     return Wrong(f"there is no file {word}", hint)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return [file for file in itertools.islice(folder.iterdir(), 1000) if file.is_file()]
+    except OSError:
+        return []
 
 
 def read(words: Sequence[str], stdin: BinaryIO | None = None, voice: Voice | None = None) -> Inputs:

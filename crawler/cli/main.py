@@ -10,7 +10,6 @@ from importlib import import_module
 import click
 from click_default_group import DefaultGroup
 
-from crawler import __version__
 from crawler.cli import events, inputs, logs
 from crawler.cli.errors import INTERNAL, SIGNALLED, Wrong, lines_of
 from crawler.cli.pages import COMMANDS, WIDTH, write_examples
@@ -18,6 +17,7 @@ from crawler.cli.session import Session, program_name
 from crawler.cli.terminal import forget_stdout, make_printable
 from crawler.core.seeds import nearest
 from crawler.folder import CrawlError
+from crawler.version import __version__
 
 DEFAULT = "crawl"
 PIPE_CLOSED = SIGNALLED + signal.SIGPIPE
@@ -30,21 +30,20 @@ EXAMPLES = (
 )
 
 
-class Commands(DefaultGroup):  # type: ignore[misc] - click-default-group has no types
+class Commands(DefaultGroup):  # type: ignore[misc]  # click-default-group has no types
     """The commands, each imported when it is asked for; a first word that is none of them belongs to `crawl`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """Return the names, in the order of the overview."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command. A word that is none is kept for the default one."""
         if cmd_name not in COMMANDS:
-            ctx.arg0 = cmd_name     # type: ignore[attr-defined] - the way DefaultGroup hands the word on
+            ctx.arg0 = cmd_name  # type: ignore[attr-defined]  # the way DefaultGroup hands the word on
             cmd_name = DEFAULT
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), name)
-        assert isinstance(command, click.Command)
+        command: click.Command = getattr(import_module(module), name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -91,7 +90,8 @@ def commands(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         program = ctx.command_path
-        raise Wrong("nothing to crawl was named", f"Try {program} seeds.txt, {program} https://example.org/, {program} demo or {program} --help.")
+        hint = f"Try {program} seeds.txt, {program} https://example.org/, {program} demo or {program} --help."
+        raise Wrong("nothing to crawl was named", hint)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,8 +137,9 @@ def _failed(session: Session, error: CrawlError) -> int:
 def _crashed(session: Session, error: Exception) -> int:
     path = logs.record_crash(error, session.folder)
     what = f"internal error: {type(error).__name__}: {error}"
-    told = CrawlError(what, f"This is a bug in the crawler; the details are in {path}.\nTry the same command again: what is stored is safe.")
-    return _failed(session, told) and INTERNAL
+    hint = f"This is a bug in the crawler; the details are in {path}.\nTry the same command again: what is stored is safe."
+    _failed(session, CrawlError(what, hint))
+    return INTERNAL
 
 
 def _from_click(error: click.ClickException, program: str) -> CrawlError:

@@ -54,7 +54,8 @@ def recall(folder: Path) -> Memory | None:
     except QueryError as error:
         raise NotACrawl(error.message, error.hint) from None
     except msgspec.MsgspecError as error:
-        raise NotACrawl(f"{folder / DATABASE} remembers what nobody can read: {error}", "Try a backup of it, or -o for another folder.") from None
+        message = f"{folder / DATABASE} remembers what nobody can read: {error}"
+        raise NotACrawl(message, "Try a backup of it, or -o for another folder.") from None
 
 
 def _is_unborn(folder: Path) -> bool:

@@ -112,7 +112,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("save_errors", ("--save-errors/--no-save-errors",), SWITCH, KEEPING, "keep the bodies of answers with status 400 and above"),
     Option("skip_bad_seeds", ("--skip-bad-seeds/--no-skip-bad-seeds",), SWITCH, SEEDS, "go on without the lines that are no usable URL",
            remembered=False),
-    Option("add_seeds", ("--add-seeds/--no-add-seeds",), SWITCH, SEEDS, "add these seeds to a crawl that began with others", remembered=False),
+    Option("add_seeds", ("--add-seeds/--no-add-seeds",), SWITCH, SEEDS, "add these seeds to a crawl that began with others",
+           remembered=False),
     Option("parser", ("--parser",), words("lexbor", "lxml", "html5lib", "html.parser"), MACHINE, "what reads HTML under BeautifulSoup"),
     Option("parsers", ("--parsers",), COUNT, MACHINE, "parser processes", "one less than there are processors", remembered=False),
     Option("loop", ("--loop",), words("auto", "asyncio", "uvloop"), MACHINE, "event loop; auto takes uvloop where it is installed",
@@ -155,8 +156,9 @@ def reference() -> str:
     """Return the reference of all options as Markdown tables."""
     parts = []
     for group, options in by_group():
-        rows = [f"| {_flags(option)} | {option.help.replace('|', chr(92) + '|')} | {option.default_text} | `{option.key}` |" for option in options]
-        parts.append("\n".join([f"### {group}", "", "| option | what it does | default | crawler.toml |", "| --- | --- | --- | --- |", *rows]))
+        rows = [f"| {_flags(option)} | {option.help} | {option.default_text} | `{option.key}` |" for option in options]
+        head = [f"### {group}", "", "| option | what it does | default | crawler.toml |", "| --- | --- | --- | --- |"]
+        parts.append("\n".join([*head, *rows]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -167,8 +169,10 @@ def _flags(option: Option) -> str:
 
 def template() -> str:
     """Return a crawler.toml in which everything is written down and nothing is set."""
-    parts = ["# Settings of crawls started below this folder. Remove the # before a line to set it.\n"
-             "# Flags and CRAWLER_... in the environment win over this file, and so does what an output folder remembers.\n"]
+    parts = [
+        "# Settings of crawls started in this folder and below. Remove the # before a line to set it.",
+        "# Flags and CRAWLER_... in the environment win over this file, and so does what an output folder remembers.\n",
+    ]
     for group, options in by_group():
         rows = [f"# {option.help}\n# {option.key} = {_toml(option)}\n" for option in options]
         parts.append("\n".join([f"# --- {group} ---\n", *rows]))

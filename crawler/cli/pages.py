@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from crawler.cli.options import ENV_PREFIX, Option, by_group
 from crawler.cli.units import SWITCH
@@ -32,22 +31,10 @@ WIDTH = 100
 Decorator = Callable[[Any], Any]     # click's decorators take functions of any shape, and commands
 
 
-class Words(click.ParamType):
-    """A value that is read later, together with those from elsewhere; here it only has a name and completes."""
-
-    def __init__(self, option: Option) -> None:
-        self.name = option.unit.metavar.lower() or "text"
-        self._choices = option.unit.metavar.split("|") if "|" in option.unit.metavar else []
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Complete words of a closed set."""
-        return [CompletionItem(choice) for choice in self._choices if choice.startswith(incomplete)]
-
-
 class Flag(click.Option):
     """An option that knows its group on the help page, and its default in words."""
 
-    def __init__(self, *args: Any, group: str = OTHER, default_text: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *args: Any, group: str = OTHER, default_text: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
         self.default_text = default_text
@@ -61,7 +48,7 @@ class Flag(click.Option):
 class Lesson(click.Command):
     """A command whose help begins with examples: pairs of arguments and what they do."""
 
-    def __init__(self, *args: Any, examples: tuple[tuple[str, str], ...] = (), **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *args: Any, examples: tuple[tuple[str, str], ...] = (), **kwargs: Any) -> None:
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH})
         super().__init__(*args, **kwargs)
         self.examples = examples
@@ -110,9 +97,15 @@ def _flag(option: Option, group: str) -> Flag:
     names = [*option.flags, option.field]
     if option.unit is SWITCH:
         return Flag(names, default=None, is_flag=True, help=option.help, group=group, default_text=option.default_text)
+    choices = option.unit.metavar.split("|") if "|" in option.unit.metavar else []
+
+    def complete(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(begun)]
+
+    # A value is read later, together with those from elsewhere, so that all mistakes are told in the same words.
     return Flag(
-        names, type=Words(option), metavar=option.unit.metavar, multiple=option.unit.many, default=None, help=option.help,
-        group=group, default_text=option.default_text,
+        names, type=str, metavar=option.unit.metavar, multiple=option.unit.many, default=None, help=option.help,
+        group=group, default_text=option.default_text, shell_complete=complete,
     )
 
 
@@ -124,7 +117,7 @@ def output_flag(meaning: str) -> Decorator:
     )
 
 
-def config_flags(command: Any) -> Any:  # noqa: ANN401 - see Decorator
+def config_flags(command: Any) -> Any:
     """Add --config and --no-config."""
     command = click.option("--no-config", is_flag=True, cls=Flag, group=OUTPUT_GROUP, help="read no crawler.toml")(command)
     return click.option(
@@ -133,7 +126,7 @@ def config_flags(command: Any) -> Any:  # noqa: ANN401 - see Decorator
     )(command)
 
 
-def voice_flags(command: Any) -> Any:  # noqa: ANN401 - see Decorator
+def voice_flags(command: Any) -> Any:
     """Add -q, -v and --color."""
     for words, more in (
         (("-v", "--verbose"), {"count": True, "help": "tell more; twice tells everything"}),
@@ -143,3 +136,11 @@ def voice_flags(command: Any) -> Any:  # noqa: ANN401 - see Decorator
     ):
         command = click.option(*words, cls=Flag, group=TELLING, **more)(command)
     return command
+
+
+def progress_flag(command: Any) -> Any:
+    """Add --progress."""
+    return click.option(
+        "--progress", "style", type=click.Choice(["auto", "line", "plain", "off"]), default="auto", cls=Flag, group=TELLING,
+        help="a live line, a plain line a minute, or nothing", default_text="auto: a live line on a terminal",
+    )(command)

@@ -15,6 +15,7 @@ from crawler.cli.inputs import BadSeeds, Inputs
 from crawler.cli.memory import OUTPUTS, Memory, is_crawl, newest, recall
 from crawler.cli.settings import Effective
 from crawler.cli.terminal import Voice
+from crawler.core.seeds import Source
 from crawler.folder import NotACrawl, held
 
 Flags = Mapping[str, object]
@@ -47,7 +48,9 @@ def config_of(name: str | None, *, none: bool) -> settings.ConfigFile | None:
     return settings.read_config(path, name or os.path.relpath(path))
 
 
-def for_crawl(named: Sequence[str], output: Path | None, flags: Flags, file: settings.ConfigFile | None, *, fresh: bool, voice: Voice) -> Plan:
+def for_crawl(
+    named: Sequence[str], output: Path | None, flags: Flags, file: settings.ConfigFile | None, *, fresh: bool, voice: Voice
+) -> Plan:
     """Plan a crawl of what is named. Raises CrawlError for all that is wrong with it."""
     place = inputs.place_for(named, output)
     aside = aside_for(place) if fresh and place.exists() else None
@@ -62,7 +65,15 @@ def for_crawl(named: Sequence[str], output: Path | None, flags: Flags, file: set
         voice.say(f"  {words.count(len(found.bad), 'line')} left out: no usable URL")
     if memory is not None and not effective.settings.add_seeds:
         _refuse_strangers(place, found, memory)
-    return Plan(place, effective, found, memory, aside)
+    sources = _all_sources(found, memory)
+    return Plan(place, effective, msgspec.structs.replace(found, sources=sources), memory, aside)
+
+
+def _all_sources(found: Inputs, memory: Memory | None) -> tuple[Source, ...]:
+    """Return the sources of the whole crawl: those named now with their present content, and those it had before."""
+    now = {source.name for source in found.sources}
+    before = () if memory is None else tuple(source for source in memory.sources if source.name not in now)
+    return (*before, *found.sources)
 
 
 def for_resume(output: Path | None, flags: Flags, file: settings.ConfigFile | None) -> Plan:

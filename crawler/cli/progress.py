@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
+
 from crawler.cli import words
 from crawler.cli.terminal import ProgressStyle, Voice, is_terminal
-from crawler.core.metrics import Snapshot, Waiting
+from crawler.core.metrics import Snapshot, Summary, Waiting
 from crawler.hooks import Event, Notice, Progress, RunEnded, SettingsApplied, Stopping
 from crawler.text import cut, safe, width
 
 INDENT = "  "
 SLOWEST_EVERY, SLOWEST_FOR = 15, 3
 """Seconds of the cycle in which the slowest thing is named, and for how many of them: one alone cannot be read."""
+WORTH_NAMING = 1.0
+"""Seconds of waiting below which a host is not slow but polite."""
 LINE_GAP = 0.2
 """Seconds between two drawings of the live line."""
 FIRST_PLAIN, NEXT_PLAIN = 10.0, 60.0
@@ -30,7 +34,7 @@ def line(snapshot: Snapshot, columns: int | None = None, *, goal: int | None = N
     """Return the progress line, cut to *columns*. *grace* is how many seconds are left until a stop drops what still runs."""
     if snapshot.stopping:
         parts = _stopping(snapshot, grace)
-    elif snapshot.waiting and (snapshot.pages_per_second <= 0 or _is_time_for_the_slowest(snapshot.elapsed)):
+    elif _is_time_for_the_slowest(snapshot):
         parts = _waiting(snapshot)
     else:
         parts = _running(snapshot, goal)
@@ -78,12 +82,15 @@ def slowest(waiting: tuple[Waiting, ...]) -> str:
     first = waiting[0]
     alike = [each for each in waiting if each.why == first.why]
     if len(alike) > 1:
-        return f"{len(alike)} hosts: {safe(first.why)}, the last in {words.clock(first.seconds)}"
-    return f"{safe(first.host)} {safe(first.why)}, next try in {words.clock(first.seconds)}"
+        return f"{len(alike)} hosts ({safe(first.why)}), the last in {words.clock(first.seconds)}"
+    return f"{safe(first.host)} ({safe(first.why)}), next in {words.clock(first.seconds)}"
 
 
-def _is_time_for_the_slowest(elapsed: float) -> bool:
-    return int(elapsed) % SLOWEST_EVERY >= SLOWEST_EVERY - SLOWEST_FOR
+def _is_time_for_the_slowest(snapshot: Snapshot) -> bool:
+    """Tell whether the line says who is waited for: now and then, and always while nothing else happens."""
+    if not snapshot.waiting or snapshot.waiting[0].seconds < WORTH_NAMING:
+        return False
+    return snapshot.pages_per_second <= 0 or int(snapshot.elapsed) % SLOWEST_EVERY >= SLOWEST_EVERY - SLOWEST_FOR
 
 
 def _fit(parts: list[Part], columns: int | None) -> str:
@@ -115,9 +122,9 @@ class LiveLine:
     """One line that is drawn again and again, at most five times a second."""
 
     def __init__(self, voice: Voice, goal: int | None) -> None:
-        from rich.console import Console  # noqa: PLC0415 - 40 ms, and only where something is drawn
-        from rich.live import Live  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Console  # 40 ms, and only where something is drawn
+        from rich.live import Live
+        from rich.text import Text
 
         self._goal = goal
         self._drawn = -1.0
@@ -213,26 +220,37 @@ class Watcher:
 
     def __init__(self, shown: Display) -> None:
         self._shown = shown
-        self._elapsed = 0.0
+        self._last: Snapshot | None = None
         self._deadline: float | None = None
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
         match event:
             case Progress(snapshot):
-                self._elapsed = snapshot.elapsed
+                self._last = snapshot
                 self._shown.show(snapshot, None if self._deadline is None else self._deadline - snapshot.elapsed)
             case Notice(text):
                 self._shown.say(f"{INDENT}{text}")
             case SettingsApplied(allowed, refused) if allowed or refused:
                 self._shown.say(f"{INDENT}{applied(allowed, refused)}")
             case Stopping(in_flight, seconds, times):
-                self._deadline = self._elapsed + seconds
-                self._shown.say(stop_line(in_flight, seconds, times))
-            case RunEnded():
-                self._shown.close()
+                self._deadline = seconds + (self._last.elapsed if self._last else 0.0)
+                if in_flight:
+                    self._shown.say(stop_line(in_flight, seconds, times))
+            case RunEnded(summary):
+                self._end(summary)
             case _:
                 pass
+
+
+    def _end(self, summary: Summary) -> None:
+        """Leave a last line that says what the summary under it says."""
+        if self._last is not None:
+            last = msgspec.structs.replace(
+                self._last, elapsed=summary.elapsed, pages=summary.pages, queued=summary.queued, waiting=(), stopping=False, eta=None
+            )
+            self._shown.show(last, None)
+        self._shown.close()
 
 
 def applied(allowed: int, refused: int) -> str:
@@ -246,6 +264,4 @@ def stop_line(in_flight: int, seconds: float, times: int) -> str:
     """Say what a stop does, and what the next Ctrl-C would do."""
     if times > 1:
         return f"Dropping {words.count(in_flight, 'request')}; they stay queued. Ctrl-C once more ends at once, which is safe too."
-    if in_flight == 0:
-        return "Stopping: nothing is running any more."
     return f"Stopping: {words.count(in_flight, 'request')} still running, up to {seconds:.0f} s. Ctrl-C again to drop them."

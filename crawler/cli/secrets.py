@@ -46,10 +46,7 @@ def redact_argv(argv: Sequence[str]) -> tuple[str, ...]:
             clean.append(redact_header(word))
             value_follows = False
             continue
-        glued = _HEADER_FLAG.match(word)
-        if word in _HEADER_FLAGS:
-            value_follows = True
-        elif glued:
-            word = glued[0] + redact_header(word[glued.end() :])
-        clean.append(redact_url(word))
+        value_follows = word in _HEADER_FLAGS
+        glued = None if value_follows else _HEADER_FLAG.match(word)
+        clean.append(glued[0] + redact_header(word[glued.end() :]) if glued else redact_url(word))
     return tuple(clean)

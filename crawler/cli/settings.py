@@ -181,7 +181,8 @@ def _from_memory(folder: str, memory: Mapping[str, object]) -> tuple[dict[str, o
             continue
         if field == "headers" and isinstance(value, list):
             lost = [header for header in value if isinstance(header, str) and secrets.is_redacted(header)]
-            value = [header for header in value if header not in lost]
+            kept_headers = [header for header in value if header not in lost]
+            memory = {**memory, field: kept_headers}
             notices += [f"the header {header.partition(':')[0]} is a secret and was not kept; give it again with -H" for header in lost]
         try:
             kept[field] = getattr(msgspec.convert({field: value}, Settings), field)
@@ -199,11 +200,11 @@ def _changes(before: Settings, after: Settings) -> tuple[Change, ...]:
 
 
 def _told(option: Option, value: object) -> str:
-    """Return a value for people; a long meaning of "not set" is cut to its first words, a secret is hidden."""
+    """Return a value for people: a long meaning of "not set" is `auto`, a secret is hidden."""
     if option.field == "headers" and isinstance(value, tuple):
         value = secrets.redact_headers(value)
     if value is None:
-        return "auto" if option.unset.startswith("auto") else "none"
+        return option.unset if option.unset in ("none", "no limit") else "auto"
     return option.shown(value)
 
 

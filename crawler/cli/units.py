@@ -15,6 +15,8 @@ import msgspec
 Raw = object
 """Text, or what TOML holds: numbers, truth values, lists of text."""
 
+_COUNT = re.compile(r"(-?\d[\d_]{0,18})([km]?)", re.IGNORECASE)
+_COUNTS = {"": 1, "k": 1000, "m": 1_000_000}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.IGNORECASE)
@@ -29,11 +31,12 @@ UNSET = frozenset({"", "none", "auto", "unlimited"})
 
 
 def read_count(raw: Raw) -> int:
-    """Read a whole number."""
+    """Read a whole number; k and m are thousands and millions."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         return raw
-    if isinstance(raw, str) and re.fullmatch(r"-?\d[\d_]{0,18}", raw.strip()):
-        return int(raw)
+    match = _COUNT.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match:
+        return int(match[1]) * _COUNTS[match[2].lower()]
     raise ValueError("a whole number")
 
 
@@ -95,13 +98,12 @@ def read_text(raw: Raw) -> str:
 
 def read_pattern(raw: Raw) -> str:
     """Read a regular expression."""
-    if not isinstance(raw, str):
-        raise ValueError("a regular expression")
+    pattern = raw if isinstance(raw, str) else "("
     try:
-        re.compile(raw)
+        re.compile(pattern)
     except re.error as error:
         raise ValueError(f"a regular expression ({error})") from None
-    return raw
+    return pattern
 
 
 def read_header(raw: Raw) -> str:

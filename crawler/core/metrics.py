@@ -6,6 +6,7 @@ Rates are over a sliding window, because a mean since the start hides what is ha
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -131,6 +132,6 @@ class Fold:
             return max(goal - pages, 0) / rate
         series = [length for _, length in self._frontier]
         long_enough = bool(series) and now - self._frontier[0][0] >= SHRINKING_FOR
-        if long_enough and all(a >= b for a, b in zip(series, series[1:], strict=False)):
+        if long_enough and all(a >= b for a, b in pairwise(series)):
             return queued / rate
         return None

@@ -96,7 +96,7 @@ class Next(msgspec.Struct, frozen=True):
     rest: Rest | None = None
 
 
-def after(outcome: Outcome, settings: Settings, *, now: float, chance: float) -> Next:
+def after(outcome: Outcome, settings: Settings, *, now: float, chance: float) -> Next:  # noqa: PLR0911 - one return for each outcome
     """Say what happens next; *chance* is a random number in [0, 1)."""
     tries = outcome.request.tries + 1
     match outcome:
@@ -127,10 +127,10 @@ def _cured(cure: Cure, word: str, tries: int, asked: float | None, settings: Set
     wait = backoff(cure.wait, tries, chance)
     if asked is not None:
         wait = max(asked, wait if cure.whole_host is False else 0.0)
-    rest = Rest(wait, word) if cure.whole_host or asked is not None else None
+    rest_of_host = Rest(wait, word) if cure.whole_host or asked is not None else None
     if tries >= (settings.tries if cure.tries is None else min(cure.tries, settings.tries)):
-        return Next(State.FAILED, tries, rest=rest)
-    return Next(State.QUEUED, tries, now + wait, rest=rest)
+        return Next(State.FAILED, tries, rest=rest_of_host)
+    return Next(State.QUEUED, tries, now + wait, rest=rest_of_host)
 
 
 def backoff(wait: float, tries: int, chance: float) -> float:
@@ -170,7 +170,7 @@ class RobotsVerdict(msgspec.Struct, frozen=True):
     """Where to ask next: the target of a redirect."""
 
 
-def robots_verdict(outcome: RobotsRead, agent: str) -> RobotsVerdict:
+def robots_verdict(outcome: RobotsRead, agent: str) -> RobotsVerdict:  # noqa: PLR0911 - one return for each case of the RFC
     """Read a robots.txt outcome by RFC 9309 2.3.1: 4xx allows, 5xx and unreachable forbid for now, redirects are followed."""
     if outcome.text is not None:
         return RobotsVerdict(robots.Robots.parse(outcome.text, agent))

@@ -172,7 +172,7 @@ def depth_rule(depth: int, limit: int) -> str:
 
 def is_twin(host: str, other: str) -> bool:
     """Tell whether two host names differ by a leading `www.` only."""
-    return host == other or host == f"www.{other}" or other == f"www.{host}"
+    return host in {other, f"www.{other}"} or other == f"www.{host}"
 
 
 def _rehosted(prefixes: Iterable[str], host: str) -> Iterable[str]:

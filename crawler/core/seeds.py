@@ -23,6 +23,7 @@ MAX_LINE = 8 * 1024
 SCOPES: tuple[str, ...] = get_args(Scope)
 OPTIONS = ("depth", "scope")
 DEEPEST = 1_000_000
+HIGHEST_PORT = 65_535
 JOINERS = "\u200c\u200d"
 """Invisible, and yet part of the spelling of words in Persian and Indic scripts."""
 
@@ -32,6 +33,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _OTHER_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+-]*):(?!\d{1,5}(?:[/?#]|$))")
 _LOST_COLON = re.compile(r"(https?)(?:[;/]/|/(?=/))/*", re.IGNORECASE)
 _OPTION = re.compile(r"([A-Za-z_-]+)=(.*)", re.DOTALL)
+_DEPTH = re.compile(r"[0-9]{1,7}")
 _PORT = re.compile(r":(\d*)$")
 _FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20<>^|%\\{}\"`]")
 
@@ -95,7 +97,7 @@ def read_lines(lines: Iterable[str], source: str) -> tuple[list[Seed], list[BadL
 
 
 def spell(text: str) -> str:
-    """Return the URL that a person means by *text*, which may lack a scheme. Raises UrlError with what is wrong and what to try."""
+    """Return the URL that a person means by *text*, which may lack a scheme. Raises UrlError with what to try."""
     try:
         return _url(text, 0)
     except _Bad as fault:
@@ -162,7 +164,8 @@ def _with_scheme(text: str, column: int) -> str:
         raise _wrong_scheme(scheme[0], text[scheme.end() :], column)
     lost = _LOST_COLON.match(text)
     if lost:
-        raise _Bad(column, f'there is no "://" after {lost[1].lower()}', f"Did you mean {lost[1].lower()}://{text[lost.end() :]} ?", lost.end())
+        meant = lost[1].lower()
+        raise _Bad(column, f'there is no "://" after {meant}', f"Did you mean {meant}://{text[lost.end() :]} ?", lost.end())
     if text.startswith("//"):
         return "https:" + text
     if text.lower().startswith(("http:", "https:")):
@@ -190,7 +193,8 @@ def _demand_host(text: str, column: int) -> None:
     if option and option[1].lower() in OPTIONS:
         raise _Bad(column, "an option without a URL before it", "Options belong on the line of their URL", len(text))
     if "@" in authority:
-        raise _Bad(column, "this looks like a mail address, not a URL", f"Did you mean https://{authority.rpartition('@')[2]}/ ?", len(text))
+        meant = f"https://{authority.rpartition('@')[2]}/"
+        raise _Bad(column, "this looks like a mail address, not a URL", f"Did you mean {meant} ?", len(text))
     if "." in name or name != authority or name.lower() == "localhost" or name.startswith("["):
         return
     raise _Bad(column, f'"{name}" is no URL: a host name has a dot', f"Write https://{text} if the host really has that name", len(name))
@@ -212,7 +216,7 @@ def _unspellable(text: str, full: str, column: int, error: urls.UrlError) -> _Ba
     if forbidden and not host.startswith("["):
         return _Bad(place + forbidden.start(), f'host names contain no "{forbidden[0]}"')
     port = re.search(r":([^:\]]*)$", host)
-    if port and not (port[1].isdecimal() and int(port[1]) < 65_536):
+    if port and not (port[1].isdecimal() and int(port[1]) <= HIGHEST_PORT):
         return _Bad(place + port.start() + 1, "a port is a number from 0 to 65,535", width=len(port[1]))
     return _Bad(place, f'"{host}" is no host name or address', width=len(host))
 
@@ -239,8 +243,9 @@ def _options(words: list[re.Match[str]]) -> Options:
 
 def _check_value(name: str, value: str, column: int) -> None:
     if name == "depth":
-        if not (value.isascii() and value.isdecimal() and len(value) < 8 and int(value) <= DEEPEST):
-            raise _Bad(column, f'depth must be a whole number, got "{value}"', "0 is the seed alone, 1 adds the pages it links to", len(value))
+        if not (_DEPTH.fullmatch(value) and int(value) <= DEEPEST):
+            hint = "0 is the seed alone, 1 adds the pages it links to"
+            raise _Bad(column, f'depth must be a whole number, got "{value}"', hint, len(value))
     elif value not in SCOPES:
         meant = nearest(value, SCOPES)
         hint = f"Did you mean scope={meant} ?" if meant else ""

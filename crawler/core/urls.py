@@ -10,6 +10,7 @@ import functools
 import hashlib
 import ipaddress
 import re
+from typing import Protocol
 
 import ada_url
 
@@ -107,8 +108,13 @@ def is_address(host: str) -> bool:
     return True
 
 
-@functools.cache
-def _suffixes() -> "PublicSuffixList":  # noqa: F821, UP037 - the list takes 60 ms to load and is imported on first use
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - loaded only where a site is asked for
+class _Suffixes(Protocol):
+    def privatesuffix(self, domain: str) -> str | None: ...
 
-    return PublicSuffixList()
+
+@functools.cache
+def _suffixes() -> _Suffixes:
+    from publicsuffixlist import PublicSuffixList  # takes 60 ms to load: only where a site is asked for
+
+    suffixes: _Suffixes = PublicSuffixList()
+    return suffixes

@@ -29,7 +29,7 @@ BACKLOG_BYTES = 64 * 1024 * 1024
 class Committer:
     """Takes outcomes in landing order and makes them true."""
 
-    def __init__(  # noqa: PLR0913 - the parts that a commit touches
+    def __init__(
         self, *, frontier: SqliteFrontier, archive: FileArchive, schedule: Schedule, fold: Fold, hooks: Hooks, clock: Clock,
         committed: Callable[[], None],
     ) -> None:  # fmt: skip

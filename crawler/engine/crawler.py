@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from crawler.fetch.guard import Guard
 from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier.ledger import Ledger, Past, seed_links
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.hooks import HostRested, Hooks, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
+from crawler.hooks import Hooks, HostRested, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
 from crawler.parsing.harvest import Config
 from crawler.parsing.pool import ParserPool
 
@@ -51,7 +51,7 @@ _BOUNDS = ("scope", "depth", "include", "exclude", "max_segments", "max_repeats"
 class Crawler:
     """One crawl of one output folder. `run` it once; `stop` it from a signal handler."""
 
-    def __init__(  # noqa: PLR0913 - what a crawl consists of
+    def __init__(
         self,
         settings: Settings,
         *,
@@ -115,8 +115,8 @@ class Crawler:
         started = self._clock.now()
         repeated = settings.concurrency + BATCH + BACKLOG
         await self._ledger.begin(
-            now=started, version=crawler.__version__, argv=" ".join(self._argv), settings=_told(settings), sources=self._sources or past.sources,
-            repeated=repeated,
+            now=started, version=crawler.__version__, argv=" ".join(self._argv), settings=_told(settings),
+            sources=self._sources or past.sources, repeated=repeated,
         )  # fmt: skip
         new = await self._take_seeds()
         self._fold = Fold(started)
@@ -257,7 +257,7 @@ class Crawler:
         self._feeder.stir()
 
     def _adopted(self) -> None:
-        """A seed redirected to its twin: the bounds have grown, here and in the parsers."""
+        """Let the parsers and the next run know that a seed's redirect has let its twin in."""
         self._parsers.configure(self._config())
         self._twins = {
             (number, host)
@@ -280,8 +280,8 @@ class Crawler:
         now = _told(self._settings)
         return bool(new) or any(past.settings.get(name) != now.get(name) for name in _BOUNDS)
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]  # a coroutine
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -292,7 +292,7 @@ class Crawler:
         if self._stops:
             await self._hooks.send(Stopping(self._feeder.busy, GRACE, self._stops))
         until = asyncio.get_running_loop().time() + GRACE
-        while self._feeder.busy and self._stops < 2:  # noqa: PLR2004 - the second stop drops
+        while self._feeder.busy and self._stops < 2:
             left = until - asyncio.get_running_loop().time() if self._stops else GRACE
             if left <= 0:
                 break

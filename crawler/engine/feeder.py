@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from crawler.clock import Clock
-from crawler.core import policy
+from crawler.core import robots
 from crawler.core.model import Barred, Kind, Reason, Request, State
 from crawler.core.policy import Next
 from crawler.core.schedule import Barred as BarredByRobots
@@ -33,7 +33,7 @@ LONGEST_NAP = 1.0
 class Feeder:
     """Feeds until there is nothing more to do, a limit is reached, or it is told to stop."""
 
-    def __init__(  # noqa: PLR0913 - the parts that feeding touches
+    def __init__(
         self, settings: Settings, *, queue: asyncio.Queue[Request], frontier: SqliteFrontier, schedule: Schedule, scope: Scope,
         committer: Committer, clock: Clock, agent: str, over: Callable[[], str | None],
     ) -> None:  # fmt: skip
@@ -207,13 +207,13 @@ class Feeder:
         return await self._frontier.drained()
 
 
-def _rules(origin: OriginState, agent: str) -> policy.robots.Robots | None:
+def _rules(origin: OriginState, agent: str) -> robots.Robots | None:
     """Return the rules that are remembered of an origin, None when it has to be asked."""
     if origin.robots_at is None:
         return None
     if origin.robots_text is not None:
-        return policy.robots.Robots.parse(origin.robots_text, agent)
-    if origin.robots_status is not None and policy.robots.meaning(origin.robots_status) in ("allow", "redirect"):
-        return policy.robots.ALLOW_ALL
+        return robots.Robots.parse(origin.robots_text, agent)
+    if origin.robots_status is not None and robots.meaning(origin.robots_status) in ("allow", "redirect"):
+        return robots.ALLOW_ALL
     return None
 

@@ -122,7 +122,7 @@ def word_of(outcome: Outcome) -> str | None:
     match outcome:
         case Failed() | RobotsRead() if outcome.fault is not None:
             return outcome.fault.value
-        case Answered(reply=reply) if reply.status >= 400:  # noqa: PLR2004 - client and server errors
+        case Answered(reply=reply) if reply.status >= 400:
             return str(reply.status)
         case Fetched(parsed=parsed) if parsed.fault:
             return Fault.PARSE.value

@@ -32,7 +32,7 @@ from crawler.core.robots import MAX_BYTES as ROBOTS_BYTES
 from crawler.core.schedule import Schedule
 from crawler.core.scope import Scope
 from crawler.core.settings import Settings
-from crawler.fetch.client import Fetcher, Trouble
+from crawler.fetch.client import Fetcher, Sink, Trouble
 from crawler.parsing.pool import ParserPool
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -45,7 +45,7 @@ READABLE = ("html", "xml")
 class Visitor:
     """Makes visits. Everything it needs is shared; it keeps nothing but the redirects seen lately."""
 
-    def __init__(  # noqa: PLR0913 - the parts that a visit touches
+    def __init__(
         self, settings: Settings, *, fetcher: Fetcher, archive: FileArchive, parsers: ParserPool, schedule: Schedule, scope: Scope,
         secret: bytes, clock: Clock, adopted: Callable[[], None],
     ) -> None:  # fmt: skip
@@ -64,7 +64,7 @@ class Visitor:
         """Visit a URL. Trouble is part of the outcome; a bug of ours becomes the fault `crash`, with its traceback."""
         try:
             return await (self._robots(request) if request.kind is Kind.ROBOTS else self._page(request))
-        except Exception:  # whatever is wrong with one page must not take a worker's slot away
+        except Exception:  # noqa: BLE001 - whatever is wrong with one page must not take a worker's slot away
             detail = traceback.format_exc()[-LONGEST_TRACEBACK:]
             if request.kind is Kind.ROBOTS:
                 return RobotsRead(request, None, fault=Fault.CRASH, detail=detail)
@@ -76,12 +76,12 @@ class Visitor:
         async def take(chunk: bytes) -> None:
             chunks.append(chunk)
 
-        reply = await self._ask(request, take, ROBOTS_BYTES + 1, lambda status: status < 300)  # noqa: PLR2004 - success
+        reply = await self._ask(request, take, ROBOTS_BYTES + 1, lambda status: status < 300)
         if isinstance(reply, Trouble):
             return RobotsRead(request, reply.reply, fault=reply.fault, detail=reply.detail)
         if reply.status in REDIRECTS:
             return RobotsRead(request, reply, target=self._target(request, reply))
-        return RobotsRead(request, reply, text=b"".join(chunks) if reply.status < 300 else None)  # noqa: PLR2004 - success
+        return RobotsRead(request, reply, text=b"".join(chunks) if reply.status < 300 else None)
 
     async def _page(self, request: Request) -> Outcome:
         async with self._archive.draft(request) as draft:
@@ -92,18 +92,18 @@ class Visitor:
                 return self._redirected(request, reply)
             if not self._keeps(reply.status):
                 return Answered(request, reply)
-            if reply.status >= 300:  # noqa: PLR2004 - an error's body that is kept
+            if reply.status >= 300:
                 return Answered(request, reply, await draft.keep(reply.mime))
             parsed = await self._parse(request, reply, draft)
             return Fetched(request, reply, await draft.keep(reply.mime), parsed)
 
     def _keeps(self, status: int) -> bool:
-        if status >= 400:  # noqa: PLR2004 - client and server errors
+        if status >= 400:
             return self._settings.save_errors
-        return 200 <= status < 300 and status not in NO_CONTENT  # noqa: PLR2004 - success
+        return 200 <= status < 300 and status not in NO_CONTENT
 
     async def _ask(
-        self, request: Request, sink: Callable[[bytes], object], limit: int, keep: Callable[[int], bool]
+        self, request: Request, sink: Sink, limit: int, keep: Callable[[int], bool]
     ) -> Reply | Trouble:
         """Fetch, and give the host's slot free as soon as the body is here."""
         schedule, now = self._schedule, self._clock.now

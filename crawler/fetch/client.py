@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
+from typing import Self
 
 import aiohttp
 import yarl
@@ -31,7 +32,7 @@ Sink = Callable[[bytes], Awaitable[None]]
 Heard = Callable[[], None]
 
 
-class Trouble(Exception):  # noqa: N818 - a value that travels as an exception within this module only
+class Trouble(Exception):
     """What went wrong, and the head of the answer if there was one."""
 
     def __init__(self, fault: Fault, detail: str, reply: Reply | None = None) -> None:
@@ -90,7 +91,7 @@ class Fetcher:
         url = yarl.URL(request.url, encoded=True)
         insecure = request.host in settings.insecure
         context = self._session.get(url, allow_redirects=False, ssl=not insecure)
-        with _deadline(f"no complete headers within {to_headers:g} s") as deadline:
+        with _Deadline(f"no complete headers within {to_headers:g} s") as deadline:
             async with asyncio.timeout(min(to_headers, settings.timeout)):
                 response = await context
             deadline.met = True
@@ -203,7 +204,7 @@ class _Exchange:
             ttfb=self._ttfb,
             total=time.monotonic() - self._started,
             ip=self._ip,
-            truncated=self._truncated or response.status == 206,  # noqa: PLR2004 - partial content is never a whole page
+            truncated=self._truncated or response.status == 206,
         )
 
 
@@ -219,14 +220,14 @@ class _Once:
             call()
 
 
-class _deadline:  # noqa: N801 - reads as a statement
+class _Deadline:
     """Names the timeout that our own clock set around the headers."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.met = False
 
-    def __enter__(self) -> _deadline:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -170,7 +170,7 @@ class Zstd:
         return bool(self._object.eof)
 
 
-STEPS: dict[str, type[Gzip] | type[Deflate] | type[Brotli] | type[Zstd]] = {
+STEPS: dict[str, type[Gzip | Deflate | Brotli | Zstd]] = {
     "gzip": Gzip,
     "x-gzip": Gzip,
     "deflate": Deflate,

@@ -20,7 +20,7 @@ from crawler.fetch.guard import GuardRefused
 Row = tuple[type[BaseException], Callable[[BaseException], bool] | None, Fault]
 
 
-class TooSlow(Exception):  # noqa: N818 - a fault, named like its siblings
+class TooSlow(Exception):
     """A limit of our own on time or rate was passed; the text says which."""
 
 

@@ -171,7 +171,7 @@ class Weighed:
         self._aliases: list[tuple[str, Offer]] = []     # another spelling of a new URL
 
     def known_already(self, row: Row, offer: Offer) -> None:
-        """Take in an offer of a URL that has a row: does it open or improve it?"""
+        """Take in an offer of a URL that has a row; it may open or improve it."""
         self.rows[offer.url] = row.id
         if offer.kind == ROBOTS_CODE:
             self.found[offer.url] = row

@@ -6,6 +6,7 @@ Everything goes through the frontier's one writer, in transactions like any batc
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any
 
 import msgspec
 
@@ -52,7 +53,7 @@ class Ledger:
             repeated=int(meta.get("repeated", "0")),
         )
 
-    async def begin(  # noqa: PLR0913 - the columns of a run
+    async def begin(
         self, *, now: float, version: str, argv: str, settings: dict[str, object], sources: Sequence[Source], repeated: int
     ) -> None:
         """Open a run: from here on the crawl counts as unclean until `end`."""
@@ -146,10 +147,10 @@ class Ledger:
                 counts = await self._apply(rows, scope, robots=robots)
             yield counts
 
-    async def _apply(self, rows: Sequence[tuple[object, ...]], scope: Scope, *, robots: bool) -> tuple[int, int]:
+    async def _apply(self, rows: Sequence[Any], scope: Scope, *, robots: bool) -> tuple[int, int]:
         tally, out = Tally(), self._frontier.out()
         changes: list[tuple[object, ...]] = []
-        for row_id, url, host, host_id, kind, depth, ruleset, state, reason, delayed in rows:  # type: ignore[misc]  # columns
+        for row_id, url, host, host_id, kind, depth, ruleset, state, reason, delayed in rows:
             if row_id in out or (state == State.EXCLUDED and not _open_again(reason, robots=robots)):
                 continue
             verdict = scope.verdict(url, host, KINDS[kind], depth, ruleset)

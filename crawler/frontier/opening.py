@@ -26,8 +26,7 @@ async def open_writer(path: Path, *, durability: str) -> aiosqlite.Connection:
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise CrawlError(f"SQLite {sqlite3.sqlite_version} is too old: STRICT tables came with 3.37", "Try a newer Python.")
-    if not path.exists():
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     db = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
     try:
         await _recognise(db, path)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 import msgspec
@@ -25,12 +26,14 @@ SELECT host_id, name, next_at, pace_ms, failures, rest_reason FROM host
 WHERE queued > 0 AND parked IS NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?"""
 _REQUEST = """
 SELECT u.url_id, o.origin, u.path, u.kind, u.depth, u.priority, u.ruleset, u.hops, u.tries, u.host_id, u.origin_id, u.due_at IS NOT NULL
-FROM json_each(?) j JOIN url u ON u.url_id IN ({choice}) JOIN origin o USING (origin_id)"""
+FROM json_each(?) j JOIN url u ON u.url_id IN ({choice}) JOIN origin o USING (origin_id) ORDER BY {order}, u.url_id"""
 _NEXT_URLS = _REQUEST.format(
-    choice="SELECT url_id FROM url WHERE host_id = j.value AND state = 0 AND due_at IS NULL ORDER BY priority, url_id LIMIT ?"
+    choice="SELECT url_id FROM url WHERE host_id = j.value AND state = 0 AND due_at IS NULL ORDER BY priority, url_id LIMIT ?",
+    order="u.priority",
 )
 _DUE_URLS = _REQUEST.format(
-    choice="SELECT url_id FROM url WHERE host_id = j.value AND due_at <= ? ORDER BY due_at LIMIT ?"
+    choice="SELECT url_id FROM url WHERE host_id = j.value AND due_at <= ? ORDER BY due_at, url_id LIMIT ?",
+    order="u.due_at",
 )
 _ORIGINS = """
 SELECT origin_id, origin, robots_at, robots_status, robots_fault, robots_txt, crawl_delay_ms FROM origin
@@ -106,7 +109,10 @@ class SqliteFrontier:
                 gathered = Gathered(self.writer.known)
                 limit, lowered = self.writer.depth_limit, self.writer.lowered
                 for settled in accepted:
-                    depth = min(settled.offers.depth, settled.offers.depth - settled.request.depth + lowered.get(settled.request.id, 1 << 30))
+                    request, depth = settled.request, settled.offers.depth
+                    nearer = lowered.get(request.id)
+                    if nearer is not None:
+                        depth = min(depth, depth - request.depth + nearer)
                     gathered.settle(settled, depth, limit(settled.request.ruleset))
                 self.writer.held = self.out()
                 delayed = {entry.request.id: self._held[entry.request.lease].out.get(entry.request.id, False) for entry in accepted}
@@ -216,9 +222,9 @@ class SqliteFrontier:
         async with self._lock:
             where = "queued > 0 AND parked IS NULL AND wake_at > ?"
             moment = round(after * 1000)
-            rows = await self.writer.db.execute_fetchall(f"SELECT name FROM host WHERE {where}", (moment,))  # noqa: S608 - own text
+            rows = await self.writer.db.execute_fetchall(f"SELECT name FROM host WHERE {where}", (moment,))
             async with self.writer.transaction():
-                sql = f"UPDATE host SET parked = coalesce(rest_reason, ?) WHERE {where}"  # noqa: S608 - own text
+                sql = f"UPDATE host SET parked = coalesce(rest_reason, ?) WHERE {where}"
                 await self.writer.db.execute(sql, (reason, moment))
             return [row[0] for row in rows]
 
@@ -257,8 +263,8 @@ class SqliteFrontier:
     def _snapshot(self) -> FrontierStatistics:
         totals = self.writer.totals
         out = sum(len(held.out) for held in self._held.values())
-        counts = [totals.get(state, 0) for state in (State.QUEUED, State.DONE, State.FAILED, State.EXCLUDED)]
-        return FrontierStatistics(*counts, self.writer.pages, self.writer.errors, len(self._held), out)
+        queued, done, failed, excluded = (totals.get(state, 0) for state in (State.QUEUED, State.DONE, State.FAILED, State.EXCLUDED))
+        return FrontierStatistics(queued, done, failed, excluded, self.writer.pages, self.writer.errors, len(self._held), out)
 
     async def drained(self) -> bool:
         """See the port."""
@@ -273,12 +279,12 @@ class SqliteFrontier:
             return {digest: file for digest, (_, file) in (await stored_bodies(self._reader, digests)).items()}
 
 
-def _host_state(row: aiosqlite.Row | tuple[object, ...]) -> HostState:
+def _host_state(row: Any) -> HostState:
     host_id, name, next_at, pace, failures, reason = row
     return HostState(host_id, name, next_at / 1000, None if pace is None else pace / 1000, failures, reason)
 
 
-def _origin_state(row: aiosqlite.Row | tuple[object, ...]) -> OriginState:
+def _origin_state(row: Any) -> OriginState:
     origin_id, origin, at, status, fault, text, delay = row
     return OriginState(
         origin_id, origin, None if at is None else at / 1000, status, None if fault is None else FAULTS[fault - 1], text,
@@ -286,7 +292,7 @@ def _origin_state(row: aiosqlite.Row | tuple[object, ...]) -> OriginState:
     )  # fmt: skip
 
 
-def _request(row: aiosqlite.Row | tuple[object, ...], held: _Held) -> Request:
+def _request(row: Any, held: _Held) -> Request:
     row_id, origin, path, kind, depth, priority, ruleset, hops, tries, host_id, origin_id, _ = row
     return Request(
         origin + path, origin, held.host.name, KINDS[kind], depth, priority, ruleset, hops, tries, row_id, host_id, origin_id, held.id

@@ -5,8 +5,8 @@ A transaction that fails is rolled back whole and everything that memory learnt 
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 
 import aiosqlite
@@ -64,7 +64,7 @@ WHERE host_id IN (SELECT value FROM json_each(?))"""
 _STATE_ORIGIN = """
 UPDATE origin SET robots_at = ?, robots_status = ?, robots_fault = ?, robots_txt = ?, crawl_delay_ms = ? WHERE origin_id = ?"""
 _DIGESTS_A_QUERY = 32
-_FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * _DIGESTS_A_QUERY)})"  # noqa: S608 - placeholders
+_FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * _DIGESTS_A_QUERY)})"
 
 
 class Writer:
@@ -93,11 +93,12 @@ class Writer:
     async def load(self) -> None:
         """Read the counters; bounded work, whatever the size of the database."""
         for table in self._next:
-            [row] = await self.db.execute_fetchall(f"SELECT coalesce(max({table}_id), 0) + 1 FROM {table}")  # noqa: S608 - own names
+            [row] = await self.db.execute_fetchall(f"SELECT coalesce(max({table}_id), 0) + 1 FROM {table}")
             self._next[table] = int(row[0])
         self.totals = {int(row[0]): int(row[1]) for row in await self.db.execute_fetchall("SELECT state, urls FROM state")}
-        meta = dict(await self.db.execute_fetchall("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')"))  # type: ignore[arg-type]  # rows are pairs
-        self.pages, self.errors = int(meta["pages"]), int(meta["errors"])
+        rows = await self.db.execute_fetchall("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')")
+        meta = {str(row[0]): int(row[1]) for row in rows}
+        self.pages, self.errors = meta["pages"], meta["errors"]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -149,7 +150,7 @@ class Writer:
         for offer in offers:
             if offer.fingerprint is None:
                 offer.fingerprint = urls.fingerprint(urls.key(offer.url), self.secret)
-        found: dict[int, Row | None] = dict.fromkeys((offer.fingerprint for offer in offers if offer.fingerprint is not None))
+        found: dict[int, Row | None] = dict.fromkeys(offer.fingerprint for offer in offers if offer.fingerprint is not None)
         found.update(await self._look_up(found))
         taken: dict[int, Offer] = {}
         for offer in offers:
@@ -244,7 +245,7 @@ class Writer:
         for row, offer in weighed.better:
             await self._better(row, offer.depth, offer.priority, offer.parent, offer.ruleset, offer.reason, offer.rule, tally)
 
-    async def _better(  # noqa: PLR0913 - the changed columns of a row
+    async def _better(
         self, row: Row, depth: int, priority: int, parent: int | None, ruleset: int, reason: str | None, rule: str | None, tally: Tally
     ) -> None:
         state = row.state
@@ -361,7 +362,8 @@ class Writer:
             tally.move(child.host_id, child.state, state)
         if child.id in self.held:
             self.lowered[child.id] = depth
-        sql = "UPDATE url SET state = ?, depth = ?, priority = ?, reason = ?, rule = coalesce(?, CASE WHEN ? IS NULL THEN NULL ELSE rule END) WHERE url_id = ?"
+        sql = """UPDATE url SET state = ?, depth = ?, priority = ?, reason = ?,
+            rule = coalesce(?, CASE WHEN ? IS NULL THEN NULL ELSE rule END) WHERE url_id = ?"""
         await self.db.execute(sql, (state, depth, priority, reason, rule, reason, child.id))
 
     async def count(self, tally: Tally, hosts: Iterable[HostState] = ()) -> None:

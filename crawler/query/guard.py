@@ -64,7 +64,7 @@ class Guard:
         self._connection = connection
         self._functions = _harmless(connection)
         for function in _WARMED:
-            connection.execute(f"SELECT * FROM {function} LIMIT 0")   # noqa: S608 - from the fixed list above
+            connection.execute(f"SELECT * FROM {function} LIMIT 0")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, min(MAX_SQL_BYTES, max_value))
         connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES)

@@ -282,7 +282,7 @@ def resolve(question: str, tables: Iterable[str]) -> str:
 
     Raises QueryError for a single word that is none of these.
     """
-    word = question.strip().rstrip(";")
+    word = question.strip().rstrip("; \t\r\n")
     if any(char.isspace() for char in word):
         return question
     if named := find(word):

@@ -28,7 +28,8 @@ _MARGIN = 4
 """Characters looked at for one column of the terminal, from either end of a long text."""
 _TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _JSON = msgspec.json.Encoder()
-_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""The last four are the full-width twins of the first four."""
 _SKIPPED = "\u0000\u200b\u2060\ufeff"
 """Ignored by spreadsheets before a formula, as blanks are."""
 
@@ -79,7 +80,7 @@ class _Counted:
 
 
 def _write_tsv(columns: Sequence[str], rows: Iterable[Row], stream: TextIO, *, terminal: bool) -> None:
-    """Write tab-separated values: backslash, tab and line ends as \\\\ \\t \\n \\r, NULL as nothing."""
+    r"""Write tab-separated values: backslash, tab and line ends as \\ \t \n \r, NULL as nothing."""
     for row in itertools.chain([columns], rows):
         cells = [_exact(value).translate(_TSV) for value in row]
         stream.write("\t".join(map(text.safe, cells) if terminal else cells) + "\n")
@@ -168,8 +169,8 @@ def _write_table(columns: Sequence[str], rows: Iterable[Row], stream: TextIO, ro
     widths = [max(map(text.width, column)) for column in zip(heads, *cells, strict=True)]
     if room is not None:
         widths = _fitted(widths, numeric, room)
-    for line in itertools.chain([heads], cells, map(shown, rest)):
-        stream.write(_line(line, widths, numeric, bounded=room is not None) + "\n")
+    lines = itertools.chain([heads], cells, map(shown, rest))
+    stream.writelines(_line(line, widths, numeric, bounded=room is not None) + "\n" for line in lines)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], *, bounded: bool) -> str:

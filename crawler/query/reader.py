@@ -12,7 +12,7 @@ import operator
 import signal
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -53,7 +53,7 @@ class Rows:
         if not self.columns:
             raise QueryError("the query is empty", "Try SELECT, or one of the named queries.")
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Generator[Row, None, None]:
         """Yield the rows once. Only SQLite's own work counts against the time limit, not what happens to the rows."""
         guard, fetch, now = self._guard, self._cursor.fetchone, time.monotonic
         left, count = self._left, 0

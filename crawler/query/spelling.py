@@ -49,7 +49,7 @@ def _split(authority: str) -> tuple[str, str | None]:
 def _path(before: str, after: str) -> list[str]:
     """Say what became of path and query."""
     plain = before.replace("\\", "/")
-    if plain == after or before == after:
+    if after in (plain, before):
         return []
     if not plain.startswith("/"):
         if f"/{plain}" == after:

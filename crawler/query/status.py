@@ -101,7 +101,7 @@ def read_status(path: str | Path) -> Status:
 
 
 def _read(reader: Reader) -> Status:
-    meta = {key: value for key, value in reader.all("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')")}
+    meta = {str(key): value for key, value in reader.all("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')")}
     parked_hosts, put_off = reader.all(_PARKED)[0]
     run = reader.one(_RUN)
     return Status(

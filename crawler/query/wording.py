@@ -48,8 +48,7 @@ def _facts(explanation: Explanation, now: float) -> Iterator[tuple[str, str]]:
         yield from _attempts(known.attempts)
         if known.stored is not None:
             yield "stored", _stored(known.stored)
-    for label, text in zip(("similar", "", "", "", ""), explanation.similar, strict=False):
-        yield label, text
+    yield from zip(("similar", "", "", "", ""), explanation.similar, strict=False)
     if explanation.robots is not None:
         yield "robots.txt", _robots(explanation.robots)
     yield "host", "never seen" if host is None else _host(host, now)

@@ -251,7 +251,7 @@ def check(steps: int, examples: int, *, shrink: bool = True) -> None:
 
 
 def test_sqlite_and_memory_tell_the_same_story_whatever_happens():
-    check(steps=30, examples=40)
+    check(steps=30, examples=100)
 
 
 @pytest.mark.long

@@ -91,8 +91,8 @@ def fill(db: sqlite3.Connection) -> None:
     for body_id, size, name in BODIES:
         digest = hashlib.sha256(name.encode()).digest()
         db.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (body_id, digest, size, f"pages/site.example/00/{name}"))
-    for row in FETCHES:
-        add_fetch(db, row)
+    for request in FETCHES:
+        add_fetch(db, request)
     db.executemany("INSERT INTO link VALUES (?, ?, ?)", LINKS)
     db.execute("COMMIT")
 
@@ -115,8 +115,10 @@ def add_fetch(db: sqlite3.Connection, row: Sequence[Any]) -> None:
         """INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, wire_bytes, ttfb_ms,
           total_ms, ip, redirect_id, body_id, title, noindex, links_truncated)
         VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, '192.0.2.7', ?, ?, ?, ?, ?)""",
-        (fetch_id, url_id, START + fetch_id * 1000, status, code, detail, truncated, mime, wire, ttfb, total)
-        + (redirect, body, title, noindex, cut),
+        (
+            *(fetch_id, url_id, START + fetch_id * 1000, status, code, detail, truncated, mime, wire, ttfb, total),
+            *(redirect, body, title, noindex, cut),
+        ),
     )
 
 

@@ -1,0 +1,269 @@
+"""`status`, `query`, `explain`, `show`: questions to a crawl that may be running. Answers go to standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from crawler.cli import pages, words
+from crawler.cli.errors import No, Wrong
+from crawler.cli.pages import Flag
+from crawler.cli.session import Session
+from crawler.cli.terminal import Colour, columns, is_terminal
+from crawler.folder import CrawlError
+from crawler.query import explain as explaining
+from crawler.query import named, wording
+from crawler.query.errors import QueryError
+from crawler.query.output import Format, Rows, write
+from crawler.query.reader import TIMEOUT, Reader
+from crawler.query.status import HostStatus, Status, read_status
+from crawler.text import safe
+
+ROWS_ON_A_TERMINAL = 1_000
+"""Rows after which a person is told that there are more, rather than shown them."""
+HOSTS_SHOWN = 10
+NEWEST = "the crawl to ask  [default: the newest under output/]"
+
+
+class Answer(CrawlError):
+    """A question that had no answer, with the exit code that says why."""
+
+    def __init__(self, error: QueryError) -> None:
+        super().__init__(error.message, error.hint)
+        self.exit_code = error.exit_code
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """Turn the errors of the reader into errors of a command."""
+    try:
+        yield
+    except QueryError as error:
+        raise Answer(error) from None
+
+
+# --- status -------------------------------------------------------------------------------------------------------
+
+
+@click.command(
+    "status", cls=pages.Lesson,
+    examples=(("status", "how far the newest crawl is"), ("status -o output/docs --json", "as JSON")),
+)
+@pages.output_flag(NEWEST)
+@click.option("--json", "as_json", is_flag=True, cls=Flag, group=pages.TELLING, help="as JSON")
+@pages.voice_flags
+@click.pass_obj
+def status(
+    session: Session, /, output: str | None, color: Colour, *, quiet: bool, verbose: int, as_json: bool
+) -> int:
+    """Show how far a crawl is: counts, the last run, and what is left at each host. Works while it runs."""
+    session.speak(quiet=quiet, verbose=verbose, color=color)
+    with _asking():
+        found = read_status(session.crawl_in(output))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+        return 0
+    for line in status_lines(found, time.time()):
+        click.echo(line)
+    return 0
+
+
+def status_lines(found: Status, now: float) -> list[str]:
+    """Return a status in words."""
+    counts = [f"{number:,} {state}" for state, number in found.states.items() if number or state in ("queued", "done")]
+    lines = [
+        f"{Path(found.database).parent}: {_run_words(found, now)}",
+        f"  pages    {found.pages:,}",
+        f"  URLs     {' · '.join(counts)}",
+        f"  errors   {found.errors:,}",
+        f"  hosts    {found.hosts:,}{f' ({found.parked_hosts:,} put off)' if found.parked_hosts else ''}",
+        f"  disk     {words.size(found.database_bytes)} database",
+    ]
+    top = [host for host in found.top if host.queued or host.done][:HOSTS_SHOWN]
+    return [*lines, "", *_host_table(top, now)] if top else lines
+
+
+def _run_words(found: Status, now: float) -> str:
+    run = found.run
+    if run is None:
+        return "no run yet"
+    if found.holder is not None:
+        return f"running for {words.span(max(now - run.started, 0))} in process {found.holder.pid}"
+    if run.ended is None:
+        return "the last run was killed; the same command goes on"
+    said = {"finished": "finished", "limit": "stopped at a limit", "stopped": "stopped", "parked": "finished, but hosts are put off",
+            "failed": "failed"}
+    return f"{said.get(run.outcome or '', 'ended')}, {words.span(max(now - run.ended, 0))} ago"
+
+
+def _host_table(hosts: list[HostStatus], now: float) -> list[str]:
+    header = ("host", "queued", "done", "failed", "pace", "")
+    rows = [header, *(_host_row(host, now) for host in hosts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return [
+        "  " + "  ".join([f"{row[0]:{widths[0]}}", *(f"{row[column]:>{widths[column]}}" for column in range(1, 5)), row[5]]).rstrip()
+        for row in rows
+    ]
+
+
+def _host_row(host: HostStatus, now: float) -> tuple[str, str, str, str, str, str]:
+    pace = "" if host.pace is None else f"{host.pace:.2g} s"
+    why = f"put off: {host.parked}" if host.parked else host.rest_reason or ""
+    if host.next_at is not None and host.next_at > now + 1 and host.queued:
+        why = f"{why}, next in {words.clock(host.next_at - now)}".lstrip(", ")
+    return safe(host.host), f"{host.queued:,}", f"{host.done:,}", f"{host.failed:,}", pace, safe(why)
+
+
+# --- query --------------------------------------------------------------------------------------------------------
+
+
+@click.command(
+    "query", cls=pages.Lesson,
+    examples=(
+        ("query", "the questions that have a name"),
+        ("query errors", "one of them"),
+        ("query \"SELECT url, title FROM pages WHERE title LIKE '%guide%'\"", "SQL"),
+        ("query broken-links --csv > broken.csv", "for a spreadsheet"),
+        ("query pages --json | jq .url", "for a program"),
+        ("query -", "SQL from standard input"),
+    ),
+)
+@click.argument("question", required=False)
+@pages.output_flag(NEWEST)
+@click.option("--json", "form", flag_value="json", cls=Flag, group=pages.TELLING, help="rows as JSON Lines")
+@click.option("--csv", "form", flag_value="csv", cls=Flag, group=pages.TELLING, help="rows as CSV")
+@click.option("--tsv", "form", flag_value="tsv", cls=Flag, group=pages.TELLING, help="rows as TSV", default_text="a table on a terminal, "
+              "else TSV")
+@click.option("--table", "form", flag_value="table", cls=Flag, group=pages.TELLING, help="rows as a table")
+@click.option("--excel-safe", is_flag=True, cls=Flag, group=pages.OTHER, help="write no CSV cell that a spreadsheet takes for a formula")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", cls=Flag, group=pages.OTHER, help="rows at most",
+              default_text=f"{ROWS_ON_A_TERMINAL:,} on a terminal, else all")
+@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=TIMEOUT, cls=Flag, group=pages.OTHER,
+              help="seconds that a query may take", default_text=f"{TIMEOUT:g}")
+@pages.voice_flags
+@click.pass_obj
+def query(
+    session: Session, /, question: str | None, output: str | None, form: Format | None, *, limit: int | None, timeout: float, color: Colour,
+    excel_safe: bool, quiet: bool, verbose: int,
+) -> int:
+    """Ask the results: SQL, the name of a question, or a table or view. It can only read, and works during a crawl."""
+    voice = session.speak(quiet=quiet, verbose=verbose, color=color)
+    if question is None:
+        return _tell_questions(session.program)
+    if question == "-":
+        if is_terminal(sys.stdin):
+            voice.say("Reading SQL from standard input; Ctrl-D ends it.")
+        question = sys.stdin.read()
+    shown = is_terminal(sys.stdout)
+    most = limit or (ROWS_ON_A_TERMINAL if shown and form is None else None)
+    with _asking(), Reader.open(session.crawl_in(output), timeout=timeout) as reader, reader.cancelled_by(signal.SIGINT):
+        rows = reader.rows(named.resolve(question, reader.tables()), limit=most)
+        count = write_rows(rows, form or ("table" if shown else "tsv"), columns() if shown else None, excel_safe=excel_safe)
+    more = "; there may be more, see --limit" if most == count and limit is None else ""
+    voice.say(f"{words.count(count, 'row')}{more}")
+    return 0
+
+
+def write_rows(rows: Rows, form: Format, width: int | None, *, excel_safe: bool = False) -> int:
+    """Write rows to standard output and return how many."""
+    count = write(rows, form, sys.stdout, width=width, excel_safe=excel_safe)
+    sys.stdout.flush()
+    return count
+
+
+def _tell_questions(program: str) -> int:
+    longest = max(len(each.name) for each in named.NAMED)
+    click.echo("Questions with a name:")
+    for each in named.NAMED:
+        click.echo(f"  {each.name:{longest}}  {each.meaning}")
+    click.echo("\nOr SQL over the views pages, errors, urls, queue, links, hosts, redirects, robots, seeds and runs:")
+    click.echo(f'  {program} query "SELECT status, count(*) FROM pages GROUP BY 1"')
+    return 0
+
+
+# --- explain, show ------------------------------------------------------------------------------------------------
+
+
+@click.command("explain", cls=pages.Lesson, examples=(("explain https://example.org/page", "why it was, was not or will be fetched"),))
+@click.argument("url")
+@pages.output_flag(NEWEST)
+@click.option("--json", "as_json", is_flag=True, cls=Flag, group=pages.TELLING, help="as JSON")
+@pages.voice_flags
+@click.pass_obj
+def explain(
+    session: Session, /, url: str, output: str | None, color: Colour, *, quiet: bool, verbose: int, as_json: bool
+) -> int:
+    """Tell all that is known of a URL: spelling, scope, robots.txt, state, requests, and how the crawl came to it.
+
+    Ends with 1 when the crawl has never seen it.
+    """
+    session.speak(quiet=quiet, verbose=verbose, color=color)
+    with _asking(), Reader.open(session.crawl_in(output)) as reader:
+        found = explaining.explain(reader, url)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        for line in wording.lines(found, time.time()):
+            click.echo(line)
+    if found.url is None:
+        return Wrong.exit_code
+    return 0 if found.known is not None else No.exit_code
+
+
+@click.command(
+    "show", cls=pages.Lesson,
+    examples=(("show https://example.org/page > page.html", "the stored body"), ("show https://example.org/page --path", "where it lies")),
+)
+@click.argument("url")
+@pages.output_flag(NEWEST)
+@click.option("--path", "path_only", is_flag=True, cls=Flag, group=pages.OTHER, help="print the path of the stored file")
+@click.option("--force", is_flag=True, cls=Flag, group=pages.OTHER, help="print it on a terminal as it is, escape sequences and all")
+@pages.voice_flags
+@click.pass_obj
+def show(
+    session: Session, /, url: str, output: str | None, color: Colour, *, path_only: bool, force: bool, quiet: bool, verbose: int
+) -> int:
+    """Print the stored body of a URL, byte for byte. On a terminal what could steer it is shown as escapes."""
+    session.speak(quiet=quiet, verbose=verbose, color=color)
+    folder = session.crawl_in(output)
+    with _asking(), Reader.open(folder) as reader:
+        found = explaining.explain(reader, url)
+    if found.url is None:
+        raise Wrong(f"{url} is no usable URL: {found.problem}", "Try it as your browser shows it.")
+    stored = None if found.known is None else found.known.stored
+    if stored is None or stored.file is None:
+        raise No(f"no body of {found.url} is stored", f"Try {session.program} explain {found.url}")
+    path = _inside(folder, stored.file)
+    if path_only:
+        click.echo(path)
+        return 0
+    _print_body(path, raw=force or not is_terminal(sys.stdout))
+    return 0
+
+
+def _inside(folder: Path, file: str) -> Path:
+    """Return the path of a stored file. The database is data: a path that leads out of the folder is not followed."""
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise No(f"the stored file {path} is not there", "Try another copy of the folder, or crawl it again.")
+    return path
+
+
+def _print_body(path: Path, *, raw: bool) -> None:
+    if raw:
+        sys.stdout.flush()
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    with path.open(encoding="utf-8", errors="replace") as text:
+        for line in text:
+            click.echo(safe(line.rstrip("\n").replace("\t", "    ")))
