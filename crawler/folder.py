@@ -18,6 +18,7 @@ from typing import IO
 import msgspec
 
 DATABASE = "crawl.db"
+_LOOKS = 5
 
 
 class CrawlError(Exception):
@@ -72,10 +73,8 @@ def held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise storage_error(folder, error) from error
     with os.fdopen(descriptor, "r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise _in_use(folder, lock) from None
+        if not _locked(lock):
+            raise _in_use(folder, lock)
         lock.seek(0)
         lock.truncate()
         lock.write(msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), time.time())).decode())
@@ -83,6 +82,16 @@ def held(folder: Path) -> Iterator[None]:
         yield
         lock.seek(0)
         lock.truncate()
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Take the lock; somebody who only looked who holds it (`is_held`) is waited for, a tenth of a second at most."""
+    for _ in range(_LOOKS):
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def is_held(folder: Path) -> Holder | None:

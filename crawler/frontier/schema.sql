@@ -83,11 +83,12 @@ CREATE VIEW pages AS
   FROM url u JOIN fetch f ON f.fetch_id = u.page_id JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
     LEFT JOIN body b USING (body_id) WHERE u.kind <> 11;
 
+-- CROSS JOIN keeps SQLite to the order that is written: from the few errors outwards (0.1 s instead of 30 on 300,000 URLs).
 CREATE VIEW errors AS
   SELECT u.url_id, o.origin || u.path AS url, f.at_utc AS at, f.status, x.name AS fault, f.detail, u.tries, s.name AS state,
     h.name AS host, h.site
-  FROM url u JOIN fetch f ON f.fetch_id = u.fetch_id JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
-    JOIN state s ON s.state = u.state LEFT JOIN fault x ON x.fault = f.fault
+  FROM fetch f CROSS JOIN url u ON u.url_id = f.url_id AND u.fetch_id = f.fetch_id JOIN origin o USING (origin_id)
+    JOIN host h ON h.host_id = u.host_id JOIN state s ON s.state = u.state LEFT JOIN fault x ON x.fault = f.fault
   WHERE (f.fault IS NOT NULL OR f.status >= 400) AND u.kind <> 11;
 
 CREATE VIEW queue AS
@@ -102,7 +103,7 @@ CREATE VIEW links AS
 
 CREATE VIEW broken_links AS
   SELECT os.origin || s.path AS src, e.url AS dst, e.status, e.fault
-  FROM errors e JOIN link l ON l.dst_id = e.url_id JOIN url s ON s.url_id = l.src_id JOIN origin os ON os.origin_id = s.origin_id;
+  FROM errors e CROSS JOIN link l ON l.dst_id = e.url_id JOIN url s ON s.url_id = l.src_id JOIN origin os ON os.origin_id = s.origin_id;
 
 CREATE VIEW redirects AS
   SELECT u.url_id, o.origin || u.path AS url, f.status, ot.origin || t.path AS target

@@ -1,10 +1,324 @@
-"""Placeholder while the real pool is written: parses in this process."""
-from crawler.parsing.harvest import Config, Harvester
+"""Parser processes under one roof: batches without a timer, a deadline for each, and no page costs more than itself.
+
+What piled up while a process was busy is its next batch (as in group commit). A batch that overruns its deadline costs its
+process: killed with SIGKILL, because nothing else ends a loop inside C, and replaced; its pages are repeated one by one, so
+that the culprit is found and the others are not lost. An own pool, because pebble's breaks when an idle worker dies and
+needs three seconds more for a hang in C (see docs/decisions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import crawler
 from crawler.core.model import Parsed
+from crawler.folder import CrawlError
+from crawler.parsing.harvest import Config
+from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame
+
+DEADLINE = 2.0
+START_DEADLINE = 60.0
+BUFFER = 1 << 20
+"""Bytes that the kernel may hold between us and a process."""
+LIVES = 2
+"""Processes that one page may end before it counts as unreadable."""
+
+
+class _Job:
+    """One page that somebody waits for."""
+
+    __slots__ = ("deaths", "done", "page")
+
+    def __init__(self, page: Page, done: asyncio.Future[Parsed]) -> None:
+        self.page = page
+        self.done = done
+        self.deaths = 0
+
+
+class _Child(asyncio.Protocol):
+    """One process, and what it is busy with."""
+
+    def __init__(self, pool: ParserPool, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.ready = False
+        self.jobs: Sequence[_Job] = ()
+        self.overran = False
+        self._pool = pool
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the line to the process."""
+        self._transport = transport  # type: ignore[assignment]  # a socket's transport goes both ways
+        self._wait(START_DEADLINE)
+
+    def configure(self, config: Config) -> None:
+        """Tell the process what crawl it works for, before anything that is sent later."""
+        if self._transport is not None:
+            self._transport.write(frame(CONFIGURE, config))
+
+    def work(self, jobs: Sequence[_Job]) -> None:
+        """Give the process a batch."""
+        self.jobs = jobs
+        if self._transport is not None:
+            self._transport.write(frame(BATCH, [job.page for job in jobs]))
+        self._wait(self._pool.deadline)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the process answers."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            length, kind = HEADER.unpack_from(self._buffer)
+            if length > LARGEST:
+                self.kill()
+                return
+            if len(self._buffer) < HEADER.size + length:
+                return
+            content = bytes(memoryview(self._buffer)[HEADER.size : HEADER.size + length])
+            del self._buffer[: HEADER.size + length]
+            self._answer(kind, content)
+
+    def _answer(self, kind: int, content: bytes) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if kind == READY:
+            self.ready = True
+        else:
+            jobs, self.jobs = self.jobs, ()
+            for job, parsed in zip(jobs, decode_results(content), strict=True):
+                if not job.done.done():
+                    job.done.set_result(parsed)
+        self._pool.idle(self)
+
+    def _wait(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._overrun)
+
+    def _overrun(self) -> None:
+        self.overran = True
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.process.kill()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the line; the process ends by itself when it is not busy."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the process is gone, or that we let go of it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pool.lost(self)
+
+
 class ParserPool:
-    def __init__(self, *, processes: int) -> None: pass
-    def configure(self, c: Config) -> None: self.h = Harvester.of(c)
-    async def __aenter__(self): return self
-    async def __aexit__(self, *a: object) -> None: pass
+    """Reads pages in processes of their own. An async context manager; nothing is left of it afterwards."""
+
+    def __init__(self, *, processes: int, deadline: float = DEADLINE, batch: int = 16, batch_bytes: int = 1 << 20) -> None:
+        self.deadline = deadline
+        self._processes = processes
+        self._batch = batch
+        self._batch_bytes = batch_bytes
+        self._config: Config | None = None
+        self._children: set[_Child] = set()
+        self._idle: list[_Child] = []
+        self._waiting: deque[_Job] = deque()
+        self._alone: deque[_Job] = deque()      # pages of a batch that went wrong: one by one
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="parsers")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._failure: CrawlError | None = None
+        self._false_starts = 0
+
+    def __repr__(self) -> str:
+        busy = sum(bool(child.jobs) for child in self._children)
+        return f"<ParserPool {len(self._children)} processes, {busy} busy, {len(self._waiting) + len(self._alone)} pages waiting>"
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes, for whoever watches them."""
+        return [child.process.pid for child in self._children]
+
+    async def __aenter__(self) -> Self:
+        for _ in range(self._processes):
+            self._spawn()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing = True
+        for task in tuple(self._tasks):
+            await asyncio.wait([task])
+        children = tuple(self._children)
+        for child in children:
+            child.hang_up()
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(self._threads, _bury, child.process) for child in children))
+        for job in (*self._waiting, *self._alone, *(job for child in children for job in child.jobs)):
+            job.done.cancel()
+        self._threads.shutdown(wait=True)
+
+    def configure(self, config: Config) -> None:
+        """Say what crawl the pages belong to; counts for every page that is given later."""
+        self._config = config
+        for child in self._children:
+            child.configure(config)
+
     async def parse(self, body: bytes, *, url: str, content_type: str | None, depth: int, ruleset: int) -> Parsed:
-        return self.h.harvest(body, url, content_type, depth, ruleset)
+        """Read one page. Whatever is wrong with the page is in the answer's `fault`. Raises CrawlError when no process can be had."""
+        if self._failure is not None:
+            raise self._failure
+        if self._config is None:
+            raise RuntimeError("configure the pool before its first page")
+        page = Page(url, content_type, depth, ruleset, body[: self._config.parse_size])
+        job = _Job(page, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._feed()
+        return await job.done
+
+    # --- batches -------------------------------------------------------------------------------------------------
+
+    def idle(self, child: _Child) -> None:
+        """Note that a process can take a batch."""
+        self._false_starts = 0
+        self._idle.append(child)
+        self._feed()
+
+    def _feed(self) -> None:
+        while self._idle and (jobs := self._next()):
+            self._idle.pop().work(jobs)
+
+    def _next(self) -> list[_Job]:
+        """Return the next batch: a suspect alone, or whatever has piled up."""
+        while self._alone:
+            job = self._alone.popleft()
+            if not job.done.done():
+                return [job]
+        jobs: list[_Job] = []
+        size = 0
+        while self._waiting and len(jobs) < self._batch and (not jobs or size + len(self._waiting[0].page.body) <= self._batch_bytes):
+            job = self._waiting.popleft()
+            if not job.done.done():
+                jobs.append(job)
+                size += len(job.page.body)
+        return jobs
+
+    # --- processes -----------------------------------------------------------------------------------------------
+
+    def _spawn(self) -> None:
+        task = asyncio.create_task(self._start())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            process, line = await loop.run_in_executor(self._threads, _launch)
+        except OSError as error:
+            self._give_up(f"a parser process cannot be started: {error.strerror or error}")
+            return
+        child = _Child(self, process)
+        self._children.add(child)
+        await loop.connect_accepted_socket(lambda: child, line)
+        if self._config is not None:
+            child.configure(self._config)
+        if self._closing:
+            child.hang_up()
+
+    def lost(self, child: _Child) -> None:
+        """Replace a process that is gone; its pages are repeated one by one, a page that was alone has had its chance."""
+        if self._closing:
+            return
+        self._children.discard(child)
+        if child in self._idle:
+            self._idle.remove(child)
+        task = asyncio.create_task(self._reap(child.process))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        jobs, child.jobs = child.jobs, ()
+        for job in jobs:
+            self._blame(job, alone=len(jobs) == 1, overran=child.overran)
+        self._false_starts += not child.ready
+        if self._false_starts > 3 * self._processes:
+            self._give_up("parser processes end before they are ready")
+            return
+        self._spawn()
+
+    def _blame(self, job: _Job, *, alone: bool, overran: bool) -> None:
+        job.deaths += alone
+        if alone and overran:
+            self._condemn(job, f"reading its links took more than {self.deadline:g} s")
+        elif job.deaths >= LIVES:
+            self._condemn(job, f"reading its links ended {LIVES} parser processes")
+        else:
+            self._alone.append(job)
+
+    def _condemn(self, job: _Job, why: str) -> None:
+        if not job.done.done():
+            job.done.set_result(Parsed(fault=why))
+
+    def _give_up(self, what: str) -> None:
+        self._failure = CrawlError(what, "Try fewer --parsers, or more memory; crawler doctor tells what is missing.")
+        for job in (*self._waiting, *self._alone):
+            if not job.done.done():
+                job.done.set_exception(self._failure)
+        self._waiting.clear()
+        self._alone.clear()
+
+    async def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        await asyncio.get_running_loop().run_in_executor(self._threads, process.wait)
+
+
+def _launch() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a process; needs no main guard in the caller's script, and no import path but our own."""
+    ours, theirs = socket.socketpair()
+    try:
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        home = str(Path(crawler.__file__).resolve().parents[1])
+        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "crawler.parsing.child", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    return process, ours
+
+
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process whose line is closed; a busy one is not waited for."""
+    try:
+        process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
