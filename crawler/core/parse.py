@@ -35,6 +35,7 @@ _SPOTS: dict[str, tuple[Kind, str]] = {
     "frame": (Kind.FRAME, "src"),
 }
 _EMBEDDING = frozenset({Kind.IFRAME, Kind.FRAME})
+_UNFOLLOWED = frozenset({"nofollow", "ugc", "sponsored"})
 _ROBOTS_NAMES = frozenset({"robots", "steadycrawl"})
 _REFRESH = re.compile(r"[\t\n\f\r ]*(?=[0-9.])([0-9]*)[0-9.]*(?:$|[\t\n\f\r ]*[;,][\t\n\f\r ]*|[\t\n\f\r ]+)")
 _SECONDS_DIGITS = 9
@@ -47,6 +48,8 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
     links: tuple[tuple[Kind, str], ...] = ()
     """In document order, repeats included, as they are written but for white space around them."""
+    unfollowed: tuple[tuple[Kind, str], ...] = ()
+    """Links that the page asks not to follow (`rel` nofollow, ugc or sponsored), likewise."""
     base: str | None = None
     """What `<base href>` makes of the page's URL, when that is something else."""
     title: str | None = None
@@ -70,7 +73,7 @@ def read(body: bytes, *, url: str, content_type: str | None, parser: str = "lexb
         markup: bytes | str = body.removeprefix(b"\xef\xbb\xbf")    # UTF-8 is what lexbor wants, so no decoding
     else:
         markup = encodings.decode(body, charset)
-    if (b"<" if isinstance(markup, bytes) else "<") not in markup:
+    if (b"<" not in markup) if isinstance(markup, bytes) else ("<" not in markup):
         return Page(charset=charset)    # bs4 would wonder whether a short text without markup is a file's name
     soup = _soup(markup, parser)
     page = _Notes(url, charset).page(soup)
@@ -178,6 +181,7 @@ class _Notes:
     def __init__(self, url: str, charset: str) -> None:
         self.url, self.charset = url, charset
         self.links: list[tuple[Kind, str]] = []
+        self.unfollowed: list[tuple[Kind, str]] = []
         self.base: str | None = None
         self.title: str | None = None
         self.lang: str | None = None
@@ -198,12 +202,15 @@ class _Notes:
                     if isinstance(href, str):
                         href = href.strip(_STRIPPED)
                         if (href or spot[0] not in _EMBEDDING) and (":" not in href or _may_be_web(href)):
-                            links.append((spot[0], href))
+                            unfollowed = "rel" in element.attrs and not _UNFOLLOWED.isdisjoint(_words(element.attrs["rel"]))
+                            (self.unfollowed if unfollowed else links).append((spot[0], href))
             element = element.next_element
         if self.charset != "utf-8":
             links = [(kind, self._encoded(href)) for kind, href in links]
+            self.unfollowed = [(kind, self._encoded(href)) for kind, href in self.unfollowed]
         return Page(
             tuple(links),
+            tuple(self.unfollowed),
             self._base(),
             self.title,
             self.lang,
@@ -217,7 +224,7 @@ class _Notes:
         match tag.name:
             case "meta":
                 self._meta(tag)
-            case "title" if self.title is None and tag.find_parent("svg") is None:
+            case "title" if self.title is None and not any(above.name == "svg" for above in tag.parents):
                 self.title = _title(tag.get_text())
             case "base" if self.base is None and "href" in tag.attrs:
                 self.base = str(tag.attrs["href"])

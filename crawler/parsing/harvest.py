@@ -28,6 +28,7 @@ NAMED_RULES = 200
 Verdict = tuple[Reason, str]
 
 _NOFOLLOW: Verdict = (Reason.NOFOLLOW, "meta robots nofollow")
+_REL_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "rel nofollow on the link")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ class Harvester:
             page.charset,
             page.noindex,
             page.nofollow,
-            len(page.links),
+            len(page.links) + len(page.unfollowed),
             truncated,
         )
 
@@ -105,6 +106,11 @@ class Harvester:
             link = judge(beside, bare, level, ruleset)
             if link is not None and not packing.add(kind, *link):
                 break
+        for kind, href in page.unfollowed:      # after the others: a link that is also followed elsewhere on the page is followed
+            link = self._judge(base, href, level, ruleset)
+            if link is not None:
+                url, mark, verdict = link
+                packing.add(kind, url, mark, _REL_NOFOLLOW if self._obey_nofollow and verdict is None else verdict)
         return packing.offers(depth, ruleset), packing.full
 
     def _judge(self, base: str, href: str, depth: int, ruleset: int) -> tuple[str, bytes, Verdict | None] | None:
