@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -41,11 +41,19 @@ class Crawl:
     seeds: Path
     options: argparse.Namespace
 
-    def go_on(self, pages: int | None, during: Callable[[subprocess.Popen[bytes]], None] | None = None) -> Cost:
+    def go_on(self, pages: int, during: Callable[[int], None] | None = None) -> Cost:
         """Crawl until *pages* are stored, those of earlier runs included."""
-        limit = [] if pages is None else ["-n", str(pages)]
         places = ["-o", str(self.folder), "--delay", "0", "-c", str(self.options.concurrency), "--progress", "off"]
-        command = [self.options.python, "-m", "crawler", str(self.seeds), *places, *limit, *self.options.extra]
+        command = [
+            self.options.python,
+            "-m",
+            "crawler",
+            str(self.seeds),
+            *places,
+            "-n",
+            str(pages),
+            *self.options.extra,
+        ]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         log = self.folder.with_suffix(".txt")
         cost = run(command, folder=ROOT, log=log, environment=environment, during=during, limit=3600)
@@ -116,13 +124,16 @@ def figures(name: str, crawl: Crawl, cost: Cost, asked: Requests, *, known: int,
 def kill(crawl: Crawl, site: Site) -> None:
     """Start the crawl, and kill it a moment after its first request."""
 
-    def strike(process: subprocess.Popen[bytes]) -> None:
+    def strike(process: int) -> None:
         site.wait_for_request(_PATIENCE)
         time.sleep(1)
-        process.kill()
+        os.kill(process, signal.SIGKILL)
 
     site.requests()
-    crawl.go_on(None, during=strike)
+    limit = crawl.count()[1] + 10**6  # given, because the folder remembers that of the last run
+    cost = crawl.go_on(limit, during=strike)
+    if cost.exit_code != -signal.SIGKILL:
+        raise SystemExit(f"the crawler ended with {cost.exit_code} before it was killed")
 
 
 def measure(options: argparse.Namespace, folder: Path) -> str:

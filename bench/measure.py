@@ -118,11 +118,11 @@ def run(
     log: Path,
     environment: dict[str, str] | None = None,
     limit: float = 3600.0,
-    during: Callable[[subprocess.Popen[bytes]], None] | None = None,
+    during: Callable[[int], None] | None = None,
 ) -> Cost:
     """Run *command* in *folder* with its output in *log*; kill it after *limit* seconds.
 
-    *during* is called once when the process runs; it may wait for things and send signals.
+    *during* is called once, with the number of the process; it may wait for things and send signals.
     """
     begun = time.monotonic()
     process = _start(command, folder, log, environment)
@@ -133,7 +133,7 @@ def run(
     alarm.start()
     try:
         if during is not None:
-            during(process)
+            during(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - begun
     except BaseException:
