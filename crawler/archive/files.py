@@ -156,9 +156,9 @@ class FileArchive:
                 found += 1
         return found
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the threads."""
-        self.executor.shutdown(wait=True)
+        await asyncio.to_thread(self.executor.shutdown)
 
     def draft(self, request: Request) -> FileDraft:
         """See the port."""

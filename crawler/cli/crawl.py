@@ -157,16 +157,16 @@ def end_at_once(signum: int, session: Session) -> None:
     os._exit(SIGNALLED + signum)
 
 
-def loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return how the event loop is made, None for Python's own. Raises Wrong when the one that was asked for is not there."""
+def loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return how the event loop is made. Raises Wrong when the one that was asked for is not there."""
     if settings.loop == "asyncio":
-        return None
+        return asyncio.new_event_loop
     try:
         import uvloop  # an extra
     except ImportError:
         if settings.loop == "uvloop":
             raise Wrong("the event loop uvloop is not installed", "Try pip install 'steadycrawl[speed]', or --loop auto.") from None
-        return None
+        return asyncio.new_event_loop
     made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return made
 

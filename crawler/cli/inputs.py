@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
+import os
 import re
 import sys
 import zlib
@@ -151,7 +152,7 @@ def _read_file(path: Path, name: str, digest: hashlib._Hash) -> tuple[list[Seed]
 
 def _name_of(path: Path) -> str:
     """Return the name by which a file is remembered: below here, so that a project folder can be moved, else absolute."""
-    whole = path.absolute()
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links, and a link is a name that was chosen
     here = Path.cwd()
     return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
 

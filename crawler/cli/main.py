@@ -54,6 +54,13 @@ class Commands(DefaultGroup):  # type: ignore[misc]  # click-default-group has n
         found: tuple[str | None, click.Command | None, list[str]] = super().resolve_command(ctx, args)
         return found
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. A reader of its output that went away is no error, which click would make 1 of."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(PIPE_CLOSED) from None
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview."""
         formatter.write_usage(ctx.command_path, "SEEDS... [OPTIONS]  |  COMMAND [ARGS]")
@@ -114,8 +121,6 @@ def _run(words: Sequence[str], session: Session) -> int:
         answer = commands.main(
             args=list(words), prog_name=session.program, complete_var="_CRAWLER_COMPLETE", standalone_mode=False, obj=session
         )
-    except BrokenPipeError:
-        return PIPE_CLOSED
     except click.exceptions.Abort:
         return SIGNALLED + signal.SIGINT
     except click.ClickException as error:

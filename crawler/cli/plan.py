@@ -12,11 +12,15 @@ import msgspec
 from crawler.cli import inputs, settings, words
 from crawler.cli.errors import Wrong
 from crawler.cli.inputs import BadSeeds, Inputs
+from crawler.cli.logs import LOG_FILE
 from crawler.cli.memory import OUTPUTS, Memory, is_crawl, newest, recall
 from crawler.cli.settings import Effective
 from crawler.cli.terminal import Voice
 from crawler.core.seeds import Source
 from crawler.folder import NotACrawl, held
+
+OWN_NAMES = frozenset({"LOCK", "pages", "tmp", LOG_FILE, "control.sock"})
+"""What a crawl leaves that was killed before its database was there."""
 
 Flags = Mapping[str, object]
 
@@ -53,6 +57,7 @@ def for_crawl(
 ) -> Plan:
     """Plan a crawl of what is named. Raises CrawlError for all that is wrong with it."""
     place = inputs.place_for(named, output)
+    _refuse_foreign(place)
     aside = aside_for(place) if fresh and place.exists() else None
     memory = None if fresh else recall(place)
     effective = resolve(place, flags, file, memory)
@@ -105,12 +110,20 @@ def _listed(names: Iterable[str]) -> str:
     return words.listed(["standard input" if name == inputs.STDIN else name for name in names])
 
 
+def _refuse_foreign(place: Path) -> None:
+    """Raise NotACrawl for a folder in which something else lies: pages must not be strewn among a person's own files."""
+    if place.exists() and not place.is_dir():
+        raise NotACrawl(f"{place} is a file, not a folder", "Try another folder with -o.")
+    if place.is_dir() and not is_crawl(place):
+        foreign = next((entry.name for entry in place.iterdir() if entry.name not in OWN_NAMES), None)
+        if foreign is not None:
+            raise NotACrawl(f"{place} holds no crawl, but other files ({foreign})", "Try a new folder with -o.")
+
+
 def aside_for(place: Path) -> Path | None:
-    """Return the name under which --fresh keeps what is there, None for an empty folder. Raises NotACrawl for other folders."""
-    if place.is_dir() and not any(place.iterdir()):
-        return None
+    """Return the name under which --fresh keeps the crawl that is there, None when there is none."""
     if not is_crawl(place):
-        raise NotACrawl(f"{place} holds no crawl, and --fresh puts nothing else aside", "Try another folder with -o.")
+        return None
     dated = place.with_name(f"{place.name}.{time.strftime('%Y-%m-%d-%H%M%S')}")
     tries = (dated if number == 1 else dated.with_name(f"{dated.name}-{number}") for number in range(1, 1000))
     return next(name for name in tries if not name.exists())

@@ -175,20 +175,26 @@ def _from_memory(folder: str, memory: Mapping[str, object]) -> tuple[dict[str, o
     """
     kept: dict[str, object] = {}
     notices = []
-    for field, value in memory.items():
+    for field, stored in memory.items():
         option = BY_FIELD.get(field)
         if option is not None and not option.remembered:
             continue
-        if field == "headers" and isinstance(value, list):
-            lost = [header for header in value if isinstance(header, str) and secrets.is_redacted(header)]
-            kept_headers = [header for header in value if header not in lost]
-            memory = {**memory, field: kept_headers}
-            notices += [f"the header {header.partition(':')[0]} is a secret and was not kept; give it again with -H" for header in lost]
+        value, lost = _without_secrets(stored) if field == "headers" else (stored, [])
+        notices += [f"the header {name} is a secret and was not kept; give it again with -H" for name in lost]
         try:
             kept[field] = getattr(msgspec.convert({field: value}, Settings), field)
         except msgspec.ValidationError:
             notices.append(f"{folder} remembers {field} = {value!r}, which means nothing to this version; it is left out")
     return kept, notices
+
+
+def _without_secrets(stored: object) -> tuple[object, list[str]]:
+    """Return remembered headers that still have their values, and the names of those that lost them."""
+    if not isinstance(stored, list):
+        return stored, []
+    headers = [str(header) for header in stored]
+    lost = [header.partition(":")[0] for header in headers if secrets.is_redacted(header)]
+    return [header for header in headers if not secrets.is_redacted(header)], lost
 
 
 def _changes(before: Settings, after: Settings) -> tuple[Change, ...]:

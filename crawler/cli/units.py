@@ -19,7 +19,7 @@ _COUNT = re.compile(r"(-?\d[\d_]{0,18})([km]?)", re.IGNORECASE)
 _COUNTS = {"": 1, "k": 1000, "m": 1_000_000}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", re.IGNORECASE)
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PER = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)", re.IGNORECASE)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110 5.1, 5.5
@@ -62,7 +62,7 @@ def read_duration(raw: Raw) -> float:
     """Read a time; a bare number is seconds, and parts add up: `1h30m`."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         return float(raw)
-    text = re.sub(r"\s+", "", raw) if isinstance(raw, str) else ""
+    text = raw.strip() if isinstance(raw, str) else ""
     parts = list(_DURATION.finditer(text))
     if not text or "".join(part[0] for part in parts) != text or any(not part[2] for part in parts[:-1]):
         raise ValueError("a time like 500ms, 30s or 2h")
@@ -116,7 +116,7 @@ def read_header(raw: Raw) -> str:
 def read_network(raw: Raw) -> str:
     """Read an address or a network (CIDR)."""
     try:
-        return str(ipaddress.ip_network(raw.strip(), strict=False) if isinstance(raw, str) else None)
+        return str(ipaddress.ip_network(raw.strip() if isinstance(raw, str) else "", strict=False))
     except ValueError:
         raise ValueError("a network like 10.0.0.0/8 or an address") from None
 

@@ -291,4 +291,6 @@ class RobotsRead(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Where it redirects to, when it does."""
 
 
-Outcome = Fetched | Redirected | Answered | Failed | Barred | RobotsRead
+Visited = Fetched | Redirected | Answered | Failed | RobotsRead
+"""What a visit can come to: something was asked."""
+Outcome = Visited | Barred

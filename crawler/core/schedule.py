@@ -410,13 +410,13 @@ class Schedule:
 
     def _enter(self, host: _Host, now: float) -> None:
         """Put a host in the calendar where it belongs now; whatever stood there of it before no longer counts."""
-        host.token += 1
+        self._order += 1
+        host.token = self._order        # unique in this schedule: a host that is let go and taken again must not meet its old entries
         if not host.queue:
             self._grow_hungry(host)
             return
         if host.asking or host.in_flight >= self._limit(host) or (host.awaiting and self._strict(host)):
             return
-        self._order += 1
         when = max(host.next_at, host.rest_until)
         heapq.heappush(self._calendar, (max(when, now), self._order, host.id, host.token))
         if len(self._calendar) > 64 + 8 * len(self._hosts):

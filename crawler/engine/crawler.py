@@ -21,7 +21,7 @@ from crawler.clock import Clock, SystemClock
 from crawler.core import policy, urls
 from crawler.core.metrics import Fold, Snapshot, Summary, Waiting
 from crawler.core.metrics import Outcome as RunOutcome
-from crawler.core.model import Failed, Outcome, Redirected, Request, RobotsRead
+from crawler.core.model import Failed, Redirected, Request, RobotsRead, Visited
 from crawler.core.schedule import Schedule
 from crawler.core.scope import Rules, Scope, ruleset_of
 from crawler.core.seeds import Seed, Source
@@ -70,6 +70,7 @@ class Crawler:
         self._argv = argv
         self._clock = clock or SystemClock()
         self._stops = 0
+        self._received = 0
         self._signal: int | None = None
         self._stopped = asyncio.Event()
         self._dropped = 0
@@ -88,29 +89,32 @@ class Crawler:
 
     async def run(self) -> Summary:
         """Crawl until there is nothing more to do. Raises the subclasses of CrawlError."""
-        with held(self._output):
-            try:
-                async with AsyncExitStack() as stack:
-                    return await self._run(stack)
-            except sqlite3.OperationalError as error:
-                raise StorageError(
-                    f"cannot write to {self._output / DATABASE}: {error}",
-                    "Try freeing space, then run the same command again.",
-                ) from error
+        lock = held(self._output)
+        await asyncio.to_thread(lock.__enter__)
+        try:
+            async with AsyncExitStack() as stack:
+                return await self._run(stack)
+        except sqlite3.OperationalError as error:
+            raise StorageError(
+                f"cannot write to {self._output / DATABASE}: {error}",
+                "Try freeing space, then run the same command again.",
+            ) from error
+        finally:
+            lock.__exit__(None, None, None)
 
     # --- setting up ----------------------------------------------------------------------------------------------
 
     async def _run(self, stack: AsyncExitStack) -> Summary:
         settings = self._settings
         self._archive = FileArchive(self._output, durable=settings.durability == "full", min_free=settings.min_free)
-        stack.callback(self._archive.close)
-        names = self._archive.open()
+        stack.push_async_callback(self._archive.close)
+        names = await asyncio.to_thread(self._archive.open)
         database = self._output / DATABASE
         opening = SqliteFrontier.open(database, durability=settings.durability, links=settings.links)
         self._frontier = await stack.enter_async_context(opening)
         self._ledger = Ledger(self._frontier)
         past = await self._ledger.past()
-        self._archive.forget(await self._ledger.unborn(names))
+        await asyncio.to_thread(self._archive.forget, await self._ledger.unborn(names))
         pages_before = self._frontier.pages
         started = self._clock.now()
         repeated = settings.concurrency + BATCH + BACKLOG
@@ -129,6 +133,7 @@ class Crawler:
             )
         )  # fmt: skip
         if past.resumed and self._bounds_changed(past, new):
+            self._feeder.expecting += 1
             self._spawn(self._rejudge())
         return await self._crawl(started)
 
@@ -221,7 +226,7 @@ class Crawler:
         if self._deadline is not None and self._clock.now() >= self._deadline:
             return f"{self._settings.max_time:g} s"
         most = self._settings.max_bytes
-        if most is not None and self._fold.bytes >= most:
+        if most is not None and self._received >= most:
             return f"{most:,} bytes"
         return None
 
@@ -233,12 +238,14 @@ class Crawler:
             await self._committer.take(self._judge(outcome))
             self._feeder.landed(request)
 
-    def _judge(self, outcome: Outcome) -> Landed:
+    def _judge(self, outcome: Visited) -> Landed:
         """Decide what becomes of a URL and its host; the host is rested at once, the rest is true after the commit."""
         now, schedule, host_id = self._clock.now(), self._schedule, outcome.request.host_id
         chance = random.random()  # noqa: S311 - spreads retries, guards nothing
         next_ = policy.after(outcome, self._settings, now=now, chance=chance)
         rest = next_.rest
+        if outcome.reply is not None:
+            self._received += outcome.reply.wire_bytes
         if isinstance(outcome, RobotsRead):
             rest = schedule.learn(outcome, now) or rest
         elif isinstance(outcome, Failed):
@@ -274,6 +281,8 @@ class Crawler:
             allowed, refused = allowed + more, refused + fewer
             self._schedule.stirred(self._frontier.grown_hosts())
             self._committed()
+        self._feeder.expecting -= 1
+        self._feeder.stir()
         await self._hooks.send(SettingsApplied(allowed, refused))
 
     def _bounds_changed(self, past: Past, new: Sequence[object]) -> bool:

@@ -55,6 +55,8 @@ class Feeder:
         self.flying_pages = 0
         """Requests on their way that may become a page."""
         self.hosts_taken = 0
+        self.expecting = 0
+        """Passes in the background that may still put something into the frontier."""
         self.limit: str | None = None
 
     async def wait_stirred(self, seconds: float) -> None:
@@ -184,7 +186,7 @@ class Feeder:
     # --- the end -------------------------------------------------------------------------------------------------
 
     def _nothing_left(self) -> bool:
-        return self.busy == 0 and self._committer.unsettled == 0 and self._claiming is None
+        return self.busy == 0 and self._committer.unsettled == 0 and self._claiming is None and not self.expecting
 
     async def _finished(self, until: float | None) -> bool:
         """Decide at a moment when nothing is on its way: go on waiting, put off who rests too long, or end."""

@@ -20,13 +20,13 @@ from crawler.core.model import (
     Kind,
     Link,
     Offers,
-    Outcome,
     Parsed,
     Redirected,
     Rejected,
     Reply,
     Request,
     RobotsRead,
+    Visited,
 )
 from crawler.core.robots import MAX_BYTES as ROBOTS_BYTES
 from crawler.core.schedule import Schedule
@@ -60,7 +60,7 @@ class Visitor:
         self._adopted = adopted
         self._targets: OrderedDict[str, str] = OrderedDict()
 
-    async def visit(self, request: Request) -> Outcome:
+    async def visit(self, request: Request) -> Visited:
         """Visit a URL. Trouble is part of the outcome; a bug of ours becomes the fault `crash`, with its traceback."""
         try:
             return await (self._robots(request) if request.kind is Kind.ROBOTS else self._page(request))
@@ -83,7 +83,7 @@ class Visitor:
             return RobotsRead(request, reply, target=self._target(request, reply))
         return RobotsRead(request, reply, text=b"".join(chunks) if reply.status < 300 else None)
 
-    async def _page(self, request: Request) -> Outcome:
+    async def _page(self, request: Request) -> Visited:
         async with self._archive.draft(request) as draft:
             reply = await self._ask(request, draft.write, self._settings.max_size, self._keeps)
             if isinstance(reply, Trouble):
@@ -136,7 +136,7 @@ class Visitor:
         except urls.UrlError:
             return None
 
-    def _redirected(self, request: Request, reply: Reply) -> Outcome:
+    def _redirected(self, request: Request, reply: Reply) -> Visited:
         target = self._target(request, reply)
         if target is None:
             location = reply.header("location")

@@ -174,7 +174,7 @@ class ParserPool:
         await asyncio.gather(*(loop.run_in_executor(self._threads, _bury, child.process) for child in children))
         for job in (*self._waiting, *self._alone, *(job for child in children for job in child.jobs)):
             job.done.cancel()
-        self._threads.shutdown(wait=True)
+        await asyncio.to_thread(self._threads.shutdown)
 
     def configure(self, config: Config) -> None:
         """Say what crawl the pages belong to; counts for every page that is given later."""

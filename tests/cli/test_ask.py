@@ -1,0 +1,138 @@
+"""Questions to a crawl that really took place: the demo, once for this whole file."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawler.cli import ask
+from crawler.cli.main import main
+from crawler.folder import Holder
+from crawler.query.status import HostStatus, RunStatus, Status
+
+
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory):
+    """Crawl a part of the demo site."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    assert main(["demo", "-o", str(folder), "-n", "25", "-q"]) == 0
+    return folder
+
+
+@pytest.fixture
+def asked(called, crawled):
+    """Ask something about it."""
+    return lambda *argv: called(*argv, "-o", crawled)
+
+
+def test_the_demo_crawls_and_asks(called, tmp_path):
+    code, out, err = called("demo", "-o", tmp_path / "d", "-n", "10", "--progress", "off")
+
+    assert 0 == code
+    assert "Reached your limit of 10 pages" in err
+    assert 3 == out.count("\n$ ")
+    assert f"query progress -o {tmp_path / 'd'}" in out
+    assert "\x1b" not in out
+
+
+def test_a_demo_never_goes_on_with_another(made):
+    from crawler.cli.demo import _fresh
+
+    assert Path("output/demo") == _fresh(Path("output/demo"))
+    made(Path("output/demo"))
+    made(Path("output/demo-2"))
+    assert Path("output/demo-3") == _fresh(Path("output/demo"))
+
+
+def test_status_says_how_far_it_is(asked, crawled):
+    code, out, _ = asked("status")
+
+    assert 0 == code
+    assert out.startswith(f"{crawled}: stopped at a limit, ")
+    assert "  pages    25\n" in out
+    assert "127.0.0.1" in out
+    assert 25 == json.loads(asked("status", "--json")[1])["pages"]
+
+
+def test_status_tells_a_run_that_goes_on_from_one_that_was_killed():
+    host = HostStatus("h.example", 40, 0, 2, 1, 0.5, 110.0, "answered 503", None)
+    run = RunStatus(1, 90.0, None, None, "1.0")
+    status = Status("o/crawl.db", {"queued": 40, "done": 2}, 2, 1, 1, 0, run, Holder(7, "m", 90.0), (host,), 4096)
+
+    assert "o: running for 10 s in process 7" == ask.status_lines(status, 100.0)[0]
+    killed = msgspec.structs.replace(status, holder=None)
+    assert "o: the last run was killed; the same command goes on" == ask.status_lines(killed, 100.0)[0]
+    assert "  h.example      40     2       1  0.5 s  answered 503, next in 0:10" == ask.status_lines(status, 100.0)[-1]
+
+
+def test_without_a_question_the_named_ones_are_listed(called):
+    code, out, _ = called("query")
+
+    assert 0 == code
+    assert all(name in out for name in ("errors", "broken-links", "status-codes"))
+
+
+def test_a_question_has_its_answer_on_standard_output_and_the_count_elsewhere(asked):
+    assert (0, "n\n25\n", "1 row\n") == asked("query", "SELECT count(*) AS n FROM pages")
+    assert (0, '{"n":25}\n', "1 row\n") == asked("query", "SELECT count(*) AS n FROM pages", "--json")
+    code, out, err = asked("query", "SELECT status FROM pages", "--limit", "2", "--csv")
+    assert (0, ["status", "200", "200"], "2 rows\n") == (code, out.splitlines(), err)
+
+
+def test_a_question_may_come_from_standard_input(asked, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 1 AS one"))
+
+    assert (0, "one\n1\n", "1 row\n") == asked("query", "-")
+
+
+@pytest.mark.parametrize(("sql", "code", "said"), [("erorrs", 2, "Try errors"), ("DELETE FROM url", 2, "may only read"), ("SELECT", 2, "")])
+def test_a_wrong_question_says_what_would_be_right(asked, sql, code, said):
+    got, out, err = asked("query", sql)
+
+    assert (code, "", True) == (got, out, said in err)
+    assert err.startswith("error: ")
+
+
+def test_explain_knows_a_url_or_ends_with_1(asked):
+    _, url, _ = asked("query", "SELECT url FROM pages LIMIT 1", "--csv")
+    url = url.splitlines()[1]
+
+    code, out, _ = asked("explain", url)
+    assert (0, url) == (code, out.splitlines()[0])
+    code, out, _ = asked("explain", "https://never.example/")
+    assert (1, True) == (code, "never seen" in out)
+    assert url == json.loads(asked("explain", url, "--json")[1])["url"]
+    assert 2 == asked("explain", "http://")[0]
+
+
+def test_show_prints_the_stored_body_byte_for_byte(called, crawled):
+    _, rows, _ = called("query", "SELECT url, file FROM pages LIMIT 1", "--csv", "-o", crawled)
+    url, file = rows.splitlines()[1].split(",")
+
+    code, out, _ = called("show", url, "-o", crawled)
+    assert (0, (crawled / file).read_text(encoding="utf-8")) == (code, out)
+    assert (0, f"{crawled / file}\n", "") == called("show", url, "--path", "-o", crawled)
+
+
+def test_show_without_a_body_ends_with_1(asked):
+    code, out, err = asked("show", "https://never.example/")
+
+    assert (1, "") == (code, out)
+    assert "no body of https://never.example/ is stored" in err
+
+
+def test_a_database_cannot_lead_out_of_its_folder(crawled):
+    for file in ("../../../etc/hostname", "/etc/hostname", "pages/nothing"):
+        with pytest.raises(ask.No):
+            ask._inside(crawled, file)
+
+
+def test_a_body_cannot_steer_a_terminal(capsys, tmp_path):
+    (tmp_path / "page").write_bytes("<p>\x1b[2J \x9b ok\u202e\n".encode() + b"\xff\n")
+
+    ask._print_body(tmp_path / "page", raw=False)
+
+    assert "<p>\\x1b[2J \\x9b ok\\u202e\n\ufffd\n" == capsys.readouterr().out
