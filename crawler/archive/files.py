@@ -8,11 +8,13 @@ The file work of a whole batch is one hop to one thread: three hops a page cost 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -21,7 +23,7 @@ import aiofiles
 import aiofiles.os
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from crawler.archive.names import file_of
+from crawler.archive.names import file_of, is_file_of
 from crawler.archive.syncing import Syncer
 from crawler.core.model import Body, Request
 from crawler.folder import StorageError, storage_error
@@ -54,20 +56,25 @@ class FileDraft:
         if self.size <= IN_MEMORY:
             self._chunks.append(chunk)
             return
-        if self._file is None:
-            await self._spill()
-        if self._file is not None:
-            self._hash.update(chunk)
-            await finish(self._file.write(chunk))
+        with self._archive.translating():
+            if self._file is None:
+                await self._spill()
+            if self._file is not None:
+                self._hash.update(chunk)
+                await finish(self._file.write(chunk))
 
     async def _spill(self) -> None:
         self.spill = self._archive.new_temporary()
-        opening = aiofiles.open(self.spill, "xb", opener=_private, executor=self._archive.executor)
-        self._file = await finish(_opened(opening))
+        await finish(self._open(self.spill))
         self._head = b"".join(self._chunks)
         self._hash.update(self._head)
         self._chunks = []
-        await finish(self._file.write(self._head))
+        if self._file is not None:
+            await finish(self._file.write(self._head))
+
+    async def _open(self, path: Path) -> None:
+        """Open the file and keep it in one step, so that whoever is cancelled meanwhile still has it to close."""
+        self._file = await aiofiles.open(path, "xb", opener=_private, executor=self._archive.executor)
 
     def head(self, size: int) -> bytes:
         """Return the first bytes, for the parser; a spilled body is read back by `read_head`."""
@@ -84,7 +91,8 @@ class FileDraft:
     async def keep(self, mime: str | None) -> Body:
         """Say that the body is whole; `flush` makes it durable."""
         if self._file is not None:
-            await finish(self._file.close())
+            with self._archive.translating():
+                await finish(self._file.close())
             self._file = None
             digest = self._hash.digest()
         else:
@@ -110,7 +118,8 @@ class FileDraft:
 
     async def _discard(self) -> None:
         if self._file is not None:
-            await finish(self._file.close())
+            with contextlib.suppress(OSError):      # what could not be written is thrown away anyhow
+                await finish(self._file.close())
             self._file = None
         if self.spill is not None:
             await finish(aiofiles.os.wrap(_remove)(self.spill, executor=self._archive.executor))
@@ -132,19 +141,21 @@ class FileArchive:
     def open(self) -> list[str]:
         """Make the folders; delete what a crash left in `tmp/`; return the names that were about to be born."""
         try:
-            self._temporary.mkdir(mode=0o700, exist_ok=True)
-            (self.folder / "pages").mkdir(mode=0o700, exist_ok=True)
+            for place in (self._temporary, self.folder / "pages"):
+                place.mkdir(mode=0o700, exist_ok=True)
+                if place.is_symlink():      # leftovers are deleted there: never somewhere else
+                    raise NotADirectoryError(errno.ENOTDIR, "is a symbolic link", str(place))
             intent = self._temporary / "intent"
             if not intent.exists():
                 intent.touch(mode=0o600)
                 self._sync([self._temporary, self.folder])
-            names = intent.read_text(encoding="ascii").splitlines()
+            names = intent.read_text(encoding="ascii", errors="replace").splitlines()
             for leftover in self._temporary.iterdir():
                 if leftover != intent:
                     leftover.unlink()
         except OSError as error:
             raise storage_error(self._temporary, error) from error
-        return [name for name in names if name.startswith("pages/")]
+        return [name for name in names if is_file_of(name)]     # a power cut may have left half a line
 
     def forget(self, names: Collection[str]) -> int:
         """Delete files that were renamed into place but never got their row; return how many there were."""
@@ -167,6 +178,14 @@ class FileArchive:
     def new_temporary(self) -> Path:
         """Return a fresh name below `tmp/`."""
         return self._temporary / str(next(self._count))
+
+    @contextlib.contextmanager
+    def translating(self) -> Iterator[None]:
+        """Turn what the disk refuses into StorageError."""
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(self._temporary, error) from error
 
     def take(self, body: Body, draft: FileDraft) -> None:
         """Remember a kept draft until its flush."""
@@ -262,10 +281,6 @@ async def finish(step: Awaitable[T]) -> T:
             except asyncio.CancelledError:
                 continue
         raise
-
-
-async def _opened(opening: Awaitable[AsyncBufferedIOBase]) -> AsyncBufferedIOBase:
-    return await opening
 
 
 def _private(path: str, flags: int) -> int:

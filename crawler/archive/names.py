@@ -42,6 +42,7 @@ EXTENSIONS = {
 
 _UNSAFE_IN_HOST = re.compile(r"[^a-z0-9.-]")
 _UNSAFE_IN_SLUG = re.compile(r"[^a-z0-9]+")
+_FILE = re.compile(r"pages/[a-z0-9_](?:[a-z0-9._-]{0,98}[a-z0-9_])?/[0-9a-f]{2}/[a-z0-9-]{1,40}-[0-9a-f]{32}\.[a-z0-9]{1,5}")
 _ENDING = re.compile(r"\.[a-z0-9]{1,5}$")
 
 
@@ -60,3 +61,8 @@ def file_of(url: str, mime: str | None, digest: bytes) -> str:
     slug = _UNSAFE_IN_SLUG.sub("-", name)[-SLUG_LENGTH:].strip("-") or "index"
     mark = digest.hex()[:DIGEST_HEX]
     return f"pages/{folder_of(urls.host_of(origin))}/{mark[:2]}/{slug}-{mark}{EXTENSIONS.get(mime or '', '.bin')}"
+
+
+def is_file_of(name: str) -> bool:
+    """Tell whether a path is one that `file_of` gives."""
+    return _FILE.fullmatch(name) is not None

@@ -68,7 +68,7 @@ def exit_code(summary: Summary, fail_on: FailOn | None = None) -> int:
     """Return what the process ends with. Single pages that fail do not change it."""
     if summary.outcome == "stopped":
         return SIGNALLED + (summary.signal or 2)
-    if summary.outcome == "failed" or (summary.pages == 0 and summary.errors and summary.outcome != "limit"):
+    if summary.outcome == "failed" or (summary.pages == 0 and (summary.errors or summary.parked) and summary.outcome != "limit"):
         return NOTHING_FETCHED
     if fail_on is not None and fail_on.reached(summary):
         return TOO_MUCH_FAILED
@@ -100,7 +100,8 @@ def _sentence(summary: Summary) -> str:
     waiting = words.count(summary.queued, "URL") + " waiting"
     took, received = words.span(summary.elapsed), words.size(summary.bytes)
     if exit_code(summary) == NOTHING_FETCHED:
-        return f"Nothing could be fetched in {took}: {errors}."
+        put_off = f", {words.count(len(summary.parked), 'host')} put off" if summary.parked else ""
+        return f"Nothing could be fetched in {took}: {errors}{put_off}."
     if summary.outcome == "stopped":
         dropped = f" {words.count(summary.dropped, 'request')} dropped, still queued." if summary.dropped else ""
         return f"Stopped. {pages} saved, {waiting}.{dropped} Nothing is lost."

@@ -20,10 +20,10 @@ import msgspec
 
 from crawler.cli.errors import Wrong
 from crawler.cli.memory import OUTPUTS, Memory
-from crawler.cli.secrets import redact_url
 from crawler.cli.terminal import Voice, is_terminal
 from crawler.core import seeds, urls
 from crawler.core.scope import Options
+from crawler.core.secrets import redact_url
 from crawler.core.seeds import MAX_LINE, BadLine, Seed, Source, nearest
 from crawler.folder import CrawlError
 from crawler.text import safe, width

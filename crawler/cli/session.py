@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from crawler.cli import secrets
 from crawler.cli.memory import newest
 from crawler.cli.terminal import Colour, Voice
+from crawler.core import secrets
 from crawler.folder import NotACrawl
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.cli import options, secrets, units
+from crawler.cli import options, units
 from crawler.cli.errors import Wrong
 from crawler.cli.options import BY_FIELD, ENV_PREFIX, OPTIONS, Option
+from crawler.core import secrets
 from crawler.core.seeds import nearest
 from crawler.core.settings import DEFAULTS, Settings
 

@@ -16,6 +16,9 @@ WINDOW = 10.0
 SHRINKING_FOR = 30.0
 """Seconds that a frontier must have shrunk before an end is foretold."""
 
+TREND_OVER = 5.0
+"""Seconds over which a frontier grows or shrinks."""
+
 Outcome = Literal["finished", "limit", "stopped", "parked", "failed"]
 
 
@@ -117,10 +120,11 @@ class Fold:
         return sum(pages for _, pages, _ in self._recent) / span, sum(size for *_, size in self._recent) / span
 
     def trend(self, queued: int) -> Literal[-1, 0, 1]:
-        """Tell whether the frontier grew or shrank within the last half minute."""
+        """Tell whether the frontier grew or shrank within the last five seconds."""
         if not self._frontier:
             return 0
-        earlier = self._frontier[0][1]
+        latest = self._frontier[-1][0]
+        earlier = next(length for moment, length in self._frontier if latest - moment <= TREND_OVER)
         return 1 if queued > earlier else -1 if queued < earlier else 0
 
     def eta(self, now: float, queued: int, pages: int, goal: int | None) -> float | None:

@@ -6,6 +6,7 @@ failed together does not come back together.
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import assert_never
 
@@ -148,7 +149,10 @@ def retry_after(reply: Reply, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(min(int(text[:12]), 10**11))
     try:
-        seconds = parsedate_to_datetime(text).timestamp() - now
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:       # the old form without a zone: UTC too (RFC 9110 5.6.7)
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - now
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return seconds if seconds > 0 else None

@@ -249,7 +249,7 @@ def _key_and_value(line: bytes) -> tuple[bytes, bytes]:
     key, colon, value = line.partition(b":")
     if not colon:
         words = line.split()
-        key, value = words if len(words) == 2 else (b"", b"")  # noqa: PLR2004 - a key and a value
+        key, value = words if len(words) == 2 else (b"", b"")
     key = key.strip(_BLANK).lower()
     return next((name for name, beginnings in _KEYS.items() if key.startswith(beginnings)), key), value.strip(_BLANK)
 

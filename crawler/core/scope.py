@@ -17,7 +17,6 @@ from crawler.core.model import Kind, Link, Reason, Rejected, Request
 from crawler.core.settings import Scope as ScopeName
 from crawler.core.settings import Settings
 
-FEWEST_SLASHES_WITH_A_REPEAT = 4
 _SLASHES_OF_A_ROOT_FILE = 3
 
 
@@ -152,10 +151,10 @@ class Scope:
     def _trap(self, url: str) -> tuple[Reason, str] | None:
         path = urls.split(url)[1].partition("?")[0]
         slashes = path.count("/")
-        if slashes < FEWEST_SLASHES_WITH_A_REPEAT:
-            return None
         if slashes > self.rules.max_segments:
             return Reason.TRAP, f"{slashes} path segments are more than {self.rules.max_segments}"
+        if slashes <= self.rules.max_repeats:
+            return None     # too short for any segment to occur once too often
         segments = [segment for segment in path.split("/") if segment]
         if len(segments) - len(set(segments)) < self.rules.max_repeats:
             return None     # too few repeats in all for any one segment

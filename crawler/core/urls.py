@@ -17,7 +17,8 @@ import ada_url
 MAX_URL_BYTES = 4096
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+# Not behind a stray percent sign: what is decoded there could become an escape that was none.
+_ESCAPE = re.compile(r"(?<!%)(?<!%[0-9A-Fa-f])%([0-9A-Fa-f]{2})")
 
 
 class UrlError(ValueError):

@@ -78,7 +78,7 @@ class Binder:
         """Return a path of this volume as seen from its host."""
         return f"/{self.name}/{path}"
 
-    def sheet(  # noqa: PLR0913 - where it is, what it says and how it is sent, each with a name
+    def sheet(
         self,
         path: str,
         title: str | None,

@@ -18,7 +18,7 @@ import msgspec
 import crawler
 from crawler.archive.files import FileArchive
 from crawler.clock import Clock, SystemClock
-from crawler.core import policy, urls
+from crawler.core import policy, secrets, urls
 from crawler.core.metrics import Fold, Snapshot, Summary, Waiting
 from crawler.core.metrics import Outcome as RunOutcome
 from crawler.core.model import Failed, Redirected, Request, RobotsRead, Visited
@@ -283,7 +283,8 @@ class Crawler:
             self._committed()
         self._feeder.expecting -= 1
         self._feeder.stir()
-        await self._hooks.send(SettingsApplied(allowed, refused))
+        if allowed or refused:
+            await self._hooks.send(SettingsApplied(allowed, refused))
 
     def _bounds_changed(self, past: Past, new: Sequence[object]) -> bool:
         now = _told(self._settings)
@@ -379,6 +380,7 @@ def _told(settings: Settings) -> dict[str, object]:
     """Return the settings that are not the default, as plain values."""
     plain: dict[str, object] = msgspec.to_builtins(settings)
     usual: dict[str, object] = msgspec.to_builtins(Settings())
+    plain["headers"] = list(secrets.redact_headers(settings.headers))      # no password reaches the database
     return {name: value for name, value in plain.items() if value != usual[name]}
 
 

@@ -191,7 +191,8 @@ class Feeder:
     async def _finished(self, until: float | None) -> bool:
         """Decide at a moment when nothing is on its way: go on waiting, put off who rests too long, or end."""
         if not self._may_ask():
-            self.limit = f"{self._settings.max_pages:,} pages"
+            most = self._settings.max_pages or 0
+            self.limit = "1 page" if most == 1 else f"{most:,} pages"
             return True
         if self._schedule.hungry() or self._schedule.spent_ready():
             return False

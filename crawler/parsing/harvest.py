@@ -101,7 +101,7 @@ class Harvester:
         packing = _Packing(self._max_links, _NOFOLLOW if page.nofollow and self._obey_nofollow else None)
         for bare, kind in written.items():
             # what is empty or a bare query keeps the base's last segment, all else depends on its directory only
-            beside = directory if bare[:1] not in "?" else base
+            beside = base if bare == "" or bare.startswith("?") else directory
             judge = self._judged if len(bare) <= CACHED_CHARS else self._judge
             link = judge(beside, bare, level, ruleset)
             if link is not None and not packing.add(kind, *link):

@@ -123,7 +123,7 @@ class _Child(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Note that the process is gone, or that we let go of it."""
         if self._timer is not None:
             self._timer.cancel()

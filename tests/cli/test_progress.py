@@ -298,6 +298,7 @@ def test_a_run_that_fetched_nothing_says_so():
         ({"outcome": "failed"}, 3),
         ({"outcome": "parked"}, 7),
         ({"outcome": "parked", "pages": 0, "errors": (("dns", 1),)}, 3),
+        ({"outcome": "parked", "pages": 0, "parked": (("a.example", "dns", 1),)}, 3),
         ({"outcome": "stopped", "signal": 2}, 130),
         ({"outcome": "stopped", "signal": 15}, 143),
         ({"outcome": "stopped", "signal": 1}, 129),

@@ -277,10 +277,12 @@ def settle_double(monkeypatch):
 
 
 def take_the_wrong_depth(monkeypatch):
-    async def deaf(self, batch, tally):
-        self.lowered = {}
+    better = Writer._better
 
-    monkeypatch.setattr(Writer, "_propagate", deaf)
+    async def deaf(self, row, depth, priority, parent, ruleset, reason, rule, tally):
+        await better(self, row, row.depth, priority, parent, ruleset, reason, rule, tally)
+
+    monkeypatch.setattr(Writer, "_better", deaf)
 
 
 def forget_a_host_counter(monkeypatch):
@@ -308,6 +310,6 @@ MISTAKES = [lose_a_child, settle_double, take_the_wrong_depth, forget_a_host_cou
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_the_machine_catches_a_planted_mistake(mistake, monkeypatch):
     mistake(monkeypatch)
-    with pytest.raises(BaseException) as caught:  # noqa: PT011 - an assertion, a refusal or an error of the engine: all are caught
-        check(steps=30, examples=150, shrink=False)
+    with pytest.raises(BaseException) as caught:
+        check(steps=30, examples=400, shrink=False)
     assert not isinstance(caught.value, KeyboardInterrupt | SystemExit)

@@ -1,0 +1,243 @@
+"""Which bytes are HTML and in which encoding they are: order of evidence, labels, decoding, queries."""
+
+from __future__ import annotations
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.core import encodings
+from crawler.core.encodings import ENCODINGS, LABELS, decode, encode_query, encoding_of, is_html, prescan
+
+KOREAN = "요청하신 페이지를 찾을 수 없습니다. 주소를 확인해 주세요."
+
+
+def page(text: str, encoding: str, head: str = "") -> bytes:
+    return f"<html><head>{head}</head><body><p>{text}</p></body></html>".encode(encoding)
+
+
+# --- the order of evidence ----------------------------------------------------------------------------------------
+
+
+def test_a_byte_order_mark_beats_everything():
+    assert "utf-8" == encoding_of(b"\xef\xbb\xbf<meta charset=euc-kr>", "text/html; charset=shift_jis")
+    assert "utf-16le" == encoding_of(b"\xff\xfe<\0p\0", "text/html; charset=utf-8")
+    assert "utf-16be" == encoding_of(b"\xfe\xff\0<\0p", None)
+
+
+def test_the_header_beats_the_page():
+    assert "euc-kr" == encoding_of(b"<meta charset=utf-8>", "text/html; charset=EUC-KR")
+    assert "utf-8" == encoding_of(b"<meta charset=euc-kr>", 'text/html;charset="utf-8"')
+
+
+@pytest.mark.parametrize("nonsense", ["utf-7", "utf-32", "zlib", "rot13", "idna", "base64", "unicode_escape", "", "x" * 100_000])
+def test_what_the_standard_does_not_list_is_no_encoding(nonsense):
+    """Names that Python's codecs would know must not get there (and `utf-7` is an attack)."""
+    assert "windows-1252" == encoding_of(f"<meta charset={nonsense}>".encode(), f"text/html; charset={nonsense}")
+
+
+def test_a_declaration_in_the_page_beats_the_look_of_its_bytes():
+    assert "windows-1251" == encoding_of(page("é", "utf-8", '<meta charset="windows-1251">'), None)
+
+
+def test_bytes_that_are_valid_utf8_are_utf8():
+    assert "utf-8" == encoding_of(page(KOREAN, "utf-8"), "text/html")
+
+
+def test_a_body_cut_inside_a_character_is_still_utf8():
+    """Bodies are cut at a size: the last character may be unfinished."""
+    whole = page(KOREAN, "utf-8")
+    start = whole.index("요".encode())
+
+    assert {"utf-8"} == {encoding_of(whole[:end], None) for end in range(start + 3, start + 30)}
+
+
+def test_ascii_alone_proves_nothing():
+    """The standard's fallback; it decides how a query with a character reference is encoded."""
+    assert "windows-1252" == encoding_of(b"<p>plain</p>", "text/html")
+
+
+def test_a_late_declaration_counts_when_nothing_else_tells():
+    late = b"<!--" + b"x" * 2000 + b"--><meta charset=koi8-r><p>"
+
+    assert "koi8-r" == encoding_of(late, None)
+    assert "koi8-r" == encoding_of(late + "Привет".encode("koi8-r"), None)
+
+
+def test_utf16_without_a_mark_is_seen_by_its_first_character():
+    assert "utf-16le" == encoding_of("<html>".encode("utf-16-le"), "text/html")
+    assert "utf-16be" == encoding_of("<html>".encode("utf-16-be"), "text/html")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("euc-kr", KOREAN),
+        ("shift_jis", "お探しのページは見つかりませんでした。アドレスを確認してください。"),
+        ("euc-jp", "お探しのページは見つかりませんでした。アドレスを確認してください。"),
+        ("big5", "您要找的網頁不存在，請檢查網址後再試一次。"),
+        ("gb18030", "您访问的页面不存在，请检查地址后重试。"),
+        ("windows-1251", "Страница не найдена. Проверьте адрес и попробуйте ещё раз позже."),
+        ("windows-1252", "Nous sommes désolés, la page demandée n'a pas été trouvée. Vérifiez l'adresse."),
+    ],
+)
+@pytest.mark.parametrize("menu", [0, 500])
+def test_undeclared_pages_are_detected_among_markup(encoding, text, menu):
+    """However much ASCII lies around the text."""
+    markup = "<li><a href='/index.html'>Home page</a>" * menu
+    body = f"<ul>{markup}</ul><p>{text}</p><ul>{markup}</ul>".encode(ENCODINGS[encoding][0])
+
+    assert text in decode(body, encoding_of(body, "text/html"))
+
+
+def test_a_long_text_is_cut_between_words():
+    body = ("<p>" + (KOREAN + " ") * 2000).encode("cp949")
+
+    assert "euc-kr" == encoding_of(body, None)
+
+
+# --- the prescan --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"<meta charset='utf-16le'>", "utf-8"),
+        (b"<meta charset=x-user-defined>", "windows-1252"),
+        (b"<META HTTP-EQUIV=Content-Type CONTENT='text/html; charset = \"big5\"'>", "big5"),
+        (b"<meta content='text/html; charset=big5'>", None),
+        (b"<meta charset=bogus><meta charset=koi8-r>", "koi8-r"),
+        (b"</meta charset=koi8-r>", None),
+        (b"<?xml version='1.0' encoding='EUC-JP'?><html>", "euc-jp"),
+        (b"<?xml version='1.0' encoding='UTF-16'?><html>", "utf-8"),
+        (b"<?xml version='1.0' encoding='euc-jp'?><meta charset=koi8-r>", "koi8-r"),
+        (b"<?xml encoding='euc-jp'?><meta charset='koi8-r", "euc-jp"),
+        (b"<!-- <meta charset=big5> ", None),
+        (b"<!--><meta charset=big5>", "big5"),
+        (b"<a =charset=big5 charset><meta / charset = big5 >", "big5"),
+        (b"<meta charset=>", None),
+        (b"", None),
+    ],
+)
+def test_the_prescan_reads_as_the_standard_says(head, expected):
+    assert expected == prescan(head)
+
+
+@given(st.binary(max_size=64) | st.text("<>!-/= \"'metachrsuf8;?x", max_size=80).map(str.encode))
+def test_the_prescan_survives_everything(head):
+    assert prescan(head) in {None, *ENCODINGS}
+
+
+@pytest.mark.parametrize("piece", [b"<", b"<!--", b"<meta ", b"<meta charset", b"<a b='", b"<a =", b"<?xml ", b"charset=", b"\xff", b"<!"])
+def test_the_search_for_an_encoding_is_linear(piece):
+    """A megabyte of anything is over before anyone notices (the tests' own timeout is the judge)."""
+    assert encoding_of(piece * (1_000_000 // len(piece)), None) in ENCODINGS
+
+
+# --- labels and decoding ------------------------------------------------------------------------------------------
+
+
+def test_the_labels_are_those_of_the_standard():
+    """webencodings carries the standard's own table."""
+    labels = pytest.importorskip("webencodings.labels")
+
+    assert dict(labels.LABELS) == LABELS
+
+
+def test_labels_that_mean_something_else_than_they_say():
+    assert ("euc-kr", "windows-1252", "windows-1252", "gbk", "shift_jis", "windows-1254", "windows-874") == tuple(
+        LABELS[label] for label in ("ks_c_5601-1987", "iso-8859-1", "ascii", "gb2312", "windows-31j", "latin5", "tis-620")
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "text"),
+    [
+        ("euc-kr", b"\x8c\x63", "\ub620"),     # in cp949 only, not in the old EUC-KR
+        ("shift_jis", b"\x87\x40", "①"),
+        ("gbk", b"\x81\x30\x81\x30", "\x80"),
+        ("windows-1252", b"\x80\x81", "€\x81"),
+        ("x-user-defined", b"a\x80\xff", "a\uf780\uf7ff"),
+        ("replacement", b"anything", "\ufffd"),
+        ("replacement", b"", ""),
+        ("utf-8", b"\xef\xbb\xbfa\xff", "a\ufffd"),
+        ("utf-16le", b"\xff\xfea\0", "a"),
+        ("utf-16be", b"\xfe\xff\0a", "a"),
+    ],
+)
+def test_bytes_become_what_a_browser_makes_of_them(encoding, data, text):
+    assert text == decode(data, encoding)
+
+
+@given(st.binary(max_size=40), st.sampled_from(sorted(ENCODINGS)))
+def test_every_encoding_decodes_everything(data, encoding):
+    decode(data, encoding).encode()
+
+
+def test_every_codec_exists():
+    for codec, _ in ENCODINGS.values():
+        if codec:
+            codecs.lookup(codec)
+
+
+# --- queries ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("href", "encoding", "expected"),
+    [
+        ("/♥/you?c=€", "iso-8859-15", "/♥/you?c=%A4"),
+        ("?q=한글#한글", "euc-kr", "?q=%C7%D1%B1%DB#한글"),
+        ("?q=表", "shift_jis", "?q=%95\\"),
+        ("?q=한", "windows-1252", "?q=%26%2354620%3B"),
+        ("?a=%41&b=é", "windows-1252", "?a=%41&b=%E9"),
+        ("/é", "windows-1252", "/é"),
+        ("?é", "utf-8", "?é"),
+        ("?é", "utf-16le", "?é"),
+        ("?é", "replacement", "?é"),
+    ],
+)
+def test_a_query_is_in_the_encoding_of_its_page(href, encoding, expected):
+    assert expected == encode_query(href, encoding)
+
+
+# --- what is HTML -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        ("text/html", b"anything", True),
+        ("Text/HTML; charset=x", b"", True),
+        ("application/xhtml+xml", b"", True),
+        ("text/plain", b"<!doctype html>", False),
+        ("image/png", b"<html>", False),
+        ("application/json", b"<html>", False),
+        (None, b" \n<!DOCTYPE HTML>", True),
+        ("", b"<html>", True),
+        ("nonsense", b"<A HREF=x>", True),
+        ("application/unknown", b"<!-- a --><p>", True),
+        (None, b"<?xml version='1.0'?>\n<html xmlns='x'>", True),
+        (None, b"<?xml version='1.0'?><rss>", False),
+        (None, b"<abbr>", False),
+        (None, b"plain", False),
+        (None, "<html>".encode("utf-16"), True),
+        (None, b"\xef\xbb\xbf<html>", True),
+        (None, b"", False),
+        ("text/html", b"\x89PNG\r\n\x1a\n<a href=x>", False),
+        ("text/html", b"%PDF-1.7 <a href=x>", False),
+    ],
+)
+def test_what_is_read_as_html(content_type, body, expected):
+    assert expected is is_html(body, content_type)
+
+
+def test_no_remote_word_reaches_the_codecs(monkeypatch):
+    def lookup(name):
+        raise AssertionError(f"codecs.lookup({name!r})")
+
+    monkeypatch.setattr(codecs, "lookup", lookup)
+
+    assert "windows-1252" == encodings.encoding_of(b"<meta charset=zlib_codec>", "text/html; charset=bz2")
