@@ -191,7 +191,7 @@ class _Notes:
     def page(self, soup: BeautifulSoup) -> Page:
         """Go through a soup, flat or deep, and sum it up."""
         links, spots = self.links, _SPOTS
-        element = soup.next_element
+        element: PageElement | None = soup.contents[0] if soup.contents else None
         while element is not None:
             if isinstance(element, Tag):
                 spot = spots.get(element.name)

@@ -36,7 +36,7 @@ from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier.ledger import Ledger, Past, seed_links
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.hooks import Hooks, HostRested, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
-from crawler.parsing.harvest import Config
+from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
 
 GRACE = 10.0

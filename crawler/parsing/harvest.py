@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 
 import ada_url
-import msgspec
 
 from crawler.core import parse, urls
 from crawler.core.model import KIND_CODE, Kind, Offers, Parsed, Reason
 from crawler.core.scope import Rules, Scope
+from crawler.parsing.config import Config
 
 CACHED_LINKS = 16_384
 CACHED_CHARS = 512
@@ -29,17 +29,6 @@ Verdict = tuple[Reason, str]
 
 _NOFOLLOW: Verdict = (Reason.NOFOLLOW, "meta robots nofollow")
 _REL_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "rel nofollow on the link")
-
-
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What a parser process has to know of a crawl."""
-
-    rules: Rules
-    secret: bytes
-    max_links: int
-    parse_size: int
-    parser: str
-    obey_nofollow: bool
 
 
 class Harvester:

@@ -22,7 +22,7 @@ from typing import Self
 import crawler
 from crawler.core.model import Parsed
 from crawler.folder import CrawlError
-from crawler.parsing.harvest import Config
+from crawler.parsing.config import Config
 from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame
 
 DEADLINE = 2.0

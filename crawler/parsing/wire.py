@@ -7,7 +7,7 @@ import struct
 import msgspec
 
 from crawler.core.model import Parsed
-from crawler.parsing.harvest import Config
+from crawler.parsing.config import Config
 
 HEADER = struct.Struct("<IB")
 CONFIGURE, BATCH, READY, RESULTS = range(4)

@@ -146,7 +146,7 @@ async def test_the_beginning_of_a_body_can_be_read_back_for_the_parser(archive, 
     async with archive.draft(make_request()) as draft:
         await draft.write(data[:size])
         await draft.keep("text/html")
-        assert data[:100] == draft.head(100) == await draft.read_head(100)
+        assert data[:100] == await draft.read_head(100)
         assert data[:size] == await draft.read_head(size + 5)
 
 
