@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ ALLOWED = (
     ("aiohttp/client.py", {"__init__"}),
     ("aiosqlite/core.py", {"_execute", "_connect"}),
 )
+
+
+def pytest_configure() -> None:
+    """Keep pytest-asyncio from making a loop that nobody closes: where none is set, asyncio.get_event_loop makes one."""
+    asyncio.set_event_loop(None)
 
 
 def _allow(buster: BlockBuster) -> None:

@@ -115,7 +115,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("add_seeds", ("--add-seeds/--no-add-seeds",), SWITCH, SEEDS, "add these seeds to a crawl that began with others",
            remembered=False),
     Option("parser", ("--parser",), words("lexbor", "lxml", "html5lib", "html.parser"), MACHINE, "what reads HTML under BeautifulSoup"),
-    Option("parsers", ("--parsers",), COUNT, MACHINE, "parser processes", "one less than there are processors", remembered=False),
+    Option("parsers", ("--parsers",), COUNT, MACHINE, "parser processes", "one a processor, one less on more than two", remembered=False),
     Option("loop", ("--loop",), words("auto", "asyncio", "uvloop"), MACHINE, "event loop; auto takes uvloop where it is installed",
            remembered=False),
 )

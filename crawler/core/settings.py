@@ -110,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parser: Literal["lexbor", "lxml", "html5lib", "html.parser"] = "lexbor"
     """What reads HTML under BeautifulSoup."""
     parsers: Annotated[int, Meta(ge=1, le=64)] | None = None
-    """Parser processes; None is one less than there are processors, at least one."""
+    """Parser processes; None is one for each processor, one less where there are more than two: reading costs more than fetching."""
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """Event loop; auto takes uvloop where it is installed."""
 

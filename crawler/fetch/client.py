@@ -15,6 +15,7 @@ from typing import Self
 import aiohttp
 import yarl
 
+from crawler.core import urls
 from crawler.core.model import Fault, Reply, Request
 from crawler.core.settings import Settings
 from crawler.fetch.decode import DecodeError, Decoder, codings_of
@@ -71,7 +72,7 @@ class Fetcher:
         if refusal is not None:
             heard()
             return Trouble(Fault.GUARD, refusal)
-        asking.set(request.host)
+        asking.set(_host(request))
         once = _Once(heard)
         try:
             return await self._exchange(request, exchange, once, keep)
@@ -89,7 +90,7 @@ class Fetcher:
         settings = self._settings
         to_headers = settings.dns_timeout + settings.connect_timeout + settings.header_timeout
         url = yarl.URL(request.url, encoded=True)
-        insecure = request.host in settings.insecure
+        insecure = _host(request) in settings.insecure
         context = self._session.get(url, allow_redirects=False, ssl=not insecure)
         with _Deadline(f"no complete headers within {to_headers:g} s") as deadline:
             async with asyncio.timeout(min(to_headers, settings.timeout)):
@@ -233,6 +234,11 @@ class _Deadline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError) and not self.met:
             raise TooSlow(self._text) from error
+
+
+def _host(request: Request) -> str:
+    """Return the host that is really asked: a redirect of robots.txt leads away from the host that it speaks for."""
+    return urls.host_of(urls.split(request.url)[0])
 
 
 def _text(raw: bytes) -> str:

@@ -25,6 +25,8 @@ MAX_RATIO = 200
 RATIO_FROM = 1024 * 1024
 """Decoded bytes from which the ratio counts."""
 
+GZIP_MAGIC = b"\x1f\x8b"
+
 ACCEPTED = "gzip, deflate, br, zstd"
 
 
@@ -48,41 +50,48 @@ class Gzip:
     def __init__(self) -> None:
         self._object = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._members = 0
-        self._plain = False
+        self._between = True
+        """No member is open: the next bytes have to say what they are."""
         self._start = b""
+        self._plain = False
+        self._over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """See Step."""
-        if self._plain:
-            yield data
-            return
-        if self._members == 0 and self._start is not None and len(self._start) < 2:
-            self._start += data
-            if len(self._start) < 2:
-                return
-            data = self._start
-            if not data.startswith(b"\x1f\x8b"):      # says gzip, is none: servers do that, and the page is good
-                self._plain = True
-                yield data
-                return
-            self._members = 1
-        while data:
+        while data and not (self._plain or self._over):
+            if self._between:
+                data = self._opened(data)
+                continue
             yield from _inflate(self._object, data)
-            data = self._object.unused_data
-            if data and self._object.eof:
-                data = data.lstrip(b"\0")
-                if not data.startswith(b"\x1f\x8b"):
-                    return      # what follows the last member is no part of the body
-                self._members += 1
-                if self._members > MAX_MEMBERS:
-                    raise DecodeError(f"more than {MAX_MEMBERS} gzip members")
-                self._object = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            else:
+            if not self._object.eof:
                 return
+            data = self._object.unused_data
+            self._between = True
+        if self._plain and data:
+            yield data
+
+    def _opened(self, data: bytes) -> bytes:
+        """Look whether a member begins; return what is to be read on, nothing while that cannot be told."""
+        data = self._start + data
+        if self._members:
+            data = data.lstrip(b"\0")       # members may be padded
+        self._start = data if len(data) < len(GZIP_MAGIC) and GZIP_MAGIC.startswith(data) else b""
+        if self._start or not data:
+            return b""
+        if not data.startswith(GZIP_MAGIC):
+            self._over = self._members > 0      # what follows the last member is no part of the body
+            self._plain = not self._over        # says gzip, is none: servers do that, and the page is good
+            return data
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise DecodeError(f"more than {MAX_MEMBERS} gzip members")
+        self._object = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._between = False
+        return data
 
     def complete(self) -> bool:
         """See Step."""
-        return self._plain or self._object.eof or self._members == 0
+        return self._plain or (self._between and (self._members > 0 or not self._start))
 
 
 class Deflate:
@@ -148,19 +157,18 @@ class Zstd:
         """See Step."""
         try:
             while True:
-                piece = self._object.decompress(data, PIECE)
-                if piece:
-                    yield piece
-                data = b""
                 if self._object.eof:
-                    data = self._object.unused_data
                     if not data:
                         return
                     self._frames += 1
                     if self._frames > MAX_MEMBERS:
                         raise DecodeError(f"more than {MAX_MEMBERS} zstd frames")
                     self._object = zstd.ZstdDecompressor()
-                elif self._object.needs_input:
+                piece = self._object.decompress(data, PIECE)
+                if piece:
+                    yield piece
+                data = self._object.unused_data if self._object.eof else b""
+                if not self._object.eof and self._object.needs_input:
                     return
         except zstd.ZstdError as error:
             raise DecodeError(f"broken zstd stream: {error}") from None

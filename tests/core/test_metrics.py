@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.core.metrics import Fold
+from crawler.core.metrics import TREND_OVER, Fold
 
 START = 1000.0
 
@@ -52,15 +52,14 @@ def test_errors_and_skips_are_counted_by_their_word():
     assert {"robots": 1} == fold.skipped
 
 
-def test_the_trend_compares_with_half_a_minute_ago():
+def test_the_trend_compares_with_a_few_seconds_ago():
     fold = Fold(START)
     assert 0 == fold.trend(5)
     for second in range(100):
         fold.frontier(START + second, 1000 - second)
+    then = 1000 - (99 - int(TREND_OVER))
 
-    assert -1 == fold.trend(900)
-    assert 0 == fold.trend(932)
-    assert 1 == fold.trend(950)
+    assert [-1, 0, 1] == [fold.trend(then - 1), fold.trend(then), fold.trend(then + 1)]
 
 
 def test_the_length_of_the_frontier_is_remembered_once_a_second_and_not_for_ever():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crawler.core import parse
 from crawler.core.model import Kind
-from crawler.core.parse import NO_PAGE, TITLE_BYTES, LinkTreeBuilder, Page, meta_refresh, read
+from crawler.core.parse import LANG_CHARS, NO_PAGE, TITLE_BYTES, LinkTreeBuilder, Page, meta_refresh, read
 
 URL = "http://host.test/dir/page.html?q"
 PARSERS = ("lexbor", "lxml", "html5lib", "html.parser")
@@ -310,3 +310,166 @@ def test_a_hostile_shape_costs_its_size_and_no_more(shape):
     read(HOSTILE[shape], url=URL, content_type="text/html")
 
     assert time.process_time() - started < 2
+
+
+# --- more of the same, and one page before four parsers ---------------------------------------------------------------
+
+def test_only_elements_that_lead_somewhere_are_links():
+    """Style sheets, images, scripts, forms and the uses of SVG have addresses, and are no pages."""
+    markup = (
+        "<link rel=stylesheet href=s.css><img src=i.png><script src=s.js></script><form action=f></form>"
+        "<svg><use href=u /><image href=v /></svg><div href=d></div><embed src=e><object data=o></object>"
+    )
+
+    assert () == page(markup).links
+
+
+@pytest.mark.parametrize("href", ["HTTP://h/", "https:x", "a/b:c", "?q=a:b", "#a:b", "//h:80/", "./x:y", "1:2"])
+def test_a_colon_alone_makes_no_scheme(href: str):
+    assert [href] == hrefs(f"<a href='{href}'>")
+
+
+def test_white_space_and_controls_around_an_href_go_and_those_within_stay():
+    """URL standard, 4.4: C0 controls and space are stripped; the no-break space is none, tab and line feed are ada's to drop."""
+    assert ["a\tb\nc", "\u00a0x\u00a0", "x y", "\u3000z"] == hrefs("<a href=' \t\n\x1b a\tb\nc \x01'><a href='&nbsp;x\u00a0'><a href='\x0cx y\r'><a href='\u3000z'>")
+
+
+def test_character_references_in_an_href_are_resolved():
+    """Also the standard's odd one: `&copy=` in an attribute is text."""
+    markup = "<a href='?a=1&amp;b=2'><a href='?a=1&copy=2'><a href='&auml;/&#233;'><a href='?x&#38;y'>"
+
+    assert ["?a=1&b=2", "?a=1&copy=2", "ä/é", "?x&y"] == hrefs(markup)
+
+
+def test_a_nul_in_an_href_does_no_harm():
+    assert ["a\ufffdb"] == hrefs("<a href='a\0b'>")
+
+
+@pytest.mark.parametrize("rel", ["nofollow", "NOFOLLOW", "external nofollow", "ugc", "sponsored,ugc", "noopener\tnofollow"])
+def test_a_link_that_is_not_to_be_followed_is_kept_apart(rel: str):
+    found = page(f"<a href=1></a><a rel='{rel}' href=2></a><area href=3 rel='{rel}'>")
+
+    assert ((Kind.A, "1"),) == found.links
+    assert ((Kind.A, "2"), (Kind.AREA, "3")) == found.unfollowed
+
+
+@pytest.mark.parametrize("rel", ["", "nofollowing", "noopener", "follow", "no follow"])
+def test_another_rel_changes_nothing(rel: str):
+    assert ((Kind.A, "1"),) == page(f"<a href=1 rel='{rel}'>").links
+
+
+def test_a_query_is_spelt_in_the_page_s_encoding_and_a_path_is_not():
+    body = "<a href='/날?q=서'><a href='/b' rel=nofollow><a rel=ugc href='?서'><link rel=canonical href='/c?q=서'>".encode("cp949")
+    found = page(body, content_type="text/html; charset=euc-kr")
+
+    assert ((Kind.A, "/날?q=%BC%AD"),) == found.links
+    assert ((Kind.A, "/b"), (Kind.A, "?%BC%AD")) == found.unfollowed
+    assert "http://host.test/c?q=%BC%AD" == found.canonical
+
+
+def test_the_language_is_that_of_the_root():
+    assert "ko" == page("<html lang=' ko '><p lang=en>").lang
+    assert page("<html><p lang=en>").lang is None
+    assert "x" * LANG_CHARS == page(f"<html lang={'x' * 500}>").lang
+
+
+ORDINARY = (
+    "<!doctype html><html lang=en><head><title>A page</title><meta charset=utf-8><base href=/b/>"
+    "<link rel=canonical href=/c></head><body><h1>x</h1><ul><li><a href=one>1</a><li><a href='two?a=1&amp;b=2'>2</a></ul>"
+    "<p><a href=three rel=nofollow>3</a><map name=m><area href=four></map><iframe src=five></iframe></body></html>",
+    "<html><frameset cols='1,2'><frame src=a.html><frame src=b.html></frameset></html>",
+    '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x.dtd">'
+    '<html xmlns="http://www.w3.org/1999/xhtml" lang="ko"><head><title>t</title></head><body><a href="x" /></body></html>',
+    "<html><head><meta http-equiv=refresh content='1;url=next'><meta name=robots content=nofollow></head><body><a href=''>서울</a></body></html>",
+    "<table><tr><td><a href=1>x</a><td><a href='2 3'>y</a></table><div><a href=' 4 '><b>z</a></div>",
+)
+
+
+@pytest.mark.parametrize("parser", PARSERS[1:])
+@pytest.mark.parametrize("markup", ORDINARY)
+def test_every_parser_reads_the_same_from_an_ordinary_page(markup: str, parser: str):
+    assert page(markup) == page(markup, parser=parser)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "euc-kr", "utf-16le"])
+@pytest.mark.parametrize("parser", PARSERS)
+def test_every_parser_is_given_characters_rather_than_bytes(parser: str, charset: str):
+    """What is declared inside the page then misleads none of them."""
+    body = "<meta charset=koi8-r><title>서울</title><a href=/날>".encode("cp949" if charset == "euc-kr" else charset)
+    found = page(body, content_type=f"text/html; charset={charset}", parser=parser)
+
+    assert ("서울", ((Kind.A, "/날"),), charset) == (found.title, found.links, found.charset)
+
+
+def test_a_byte_order_mark_is_no_text_of_the_page():
+    assert "x" == page(b"\xef\xbb\xbf<title>x</title>").title
+    assert "x" == page("\ufeff<title>x</title>".encode("utf-16-le")).title
+
+
+# reliability.md S29, Z43 to Z46
+MANY = 50_000
+SHAPES = {
+    "openings": b"<a " * MANY,
+    "links": b"<a href=x>" * MANY,
+    "nesting": b"<div>" * 15_000,
+    "inline nesting": b"<b><i>" * 10_000 + b"<p>" * 2_000,
+    "attributes": b"<a " + b" ".join(b"a%d=1" % number for number in range(5_000)) + b">",
+    "comments": b"<!--" * MANY,
+    "declarations": b"<![" * MANY,
+    "CDATA": b"<svg><![CDATA[" * MANY,
+    "unclosed quotes": b'<a href="' * MANY,
+    "foreign content": b"<svg><desc>" * 10_000,
+    "text areas": b"<textarea>" * MANY,
+    "titles": b"<title>" * MANY,
+    "tables": b"<table>" * 10_000,
+    "fostering": b"<table>" + b"x<b>" * 10_000,
+    "selects": b"<select><option>" * 10_000,
+    "templates": b"<template>" * 10_000,
+    "references": b"<a href='" + b"&amp" * MANY + b"'>",
+    "numbers": b"<a href='&#99999999999999999999;&#xD800;&#0;'>",
+    "zeros": b"<\0" * MANY,
+    "high bytes": b"<a href=\xff\xfe\x80>" * 1_000,
+    "declared metas": b"<meta charset=x>" * 1_000,
+    "refresh": b"<meta http-equiv=refresh content='" + b"9" * MANY + b";url=" + b"'\"" * 1_000 + b"'>",
+    "a half page": b"<html><head><title>x</title><body><a href=",
+    "a long href": b"<a href=" + b"x" * 1_000_000 + b">",
+    "form feeds": b"<a\x0chref\x0c=\x0cx\x0c>" * 1_000,
+    "closings": b"</a></p></br></html></body>" * 5_000,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_shape_of_a_page_makes_reading_fail(shape: str):
+    """A link behind the attack may be found or not: some shapes swallow it by the standard."""
+    found = page(SHAPES[shape] + b"<a href=after>", content_type="text/html")
+
+    assert isinstance(found, Page)
+
+
+@pytest.mark.parametrize("shape", ["links", "nesting", "attributes", "tables", "comments", "closings"])
+def test_a_link_behind_a_flood_is_found_where_the_standard_sees_one(shape: str):
+    found = hrefs(SHAPES[shape] + (b"-->" if shape == "comments" else b"") + b"<a href=after>")
+
+    assert "after" == found[-1]
+
+
+@given(st.binary(max_size=300), st.sampled_from([None, "text/html", "text/html; charset=utf-8", "text/html; charset=utf-16le", "text/html; charset=iso-2022-jp"]))
+def test_any_bytes_can_be_read(body: bytes, content_type: str | None):
+    assert isinstance(page(body, content_type=content_type), Page)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<a href=x>", "<a", " href", "='", "'", '"', ">", "<", "</a>", "<base href=y>", "<title>", "</title>", "<svg>", "</svg>",
+             "<meta http-equiv=refresh content='0;url=z'>", "<iframe src=i>", "<frameset>", "<frame src=f>", "<!--", "-->", "<table>",
+             "<noscript>", "<template>", "&amp", "\0", " ", "t", "<html lang=l>", "<body>", "<select>", "<math>", "<script>", "<link rel=canonical href=c>"]
+        ),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_any_tag_soup_can_be_read_and_links_are_stripped(parts: list[str]):
+    found = page("".join(parts))
+
+    assert all(href == href.strip(" \t\r\n\x0c\0") for _, href in found.links + found.unfollowed)
+    assert all(href or kind in (Kind.A, Kind.AREA) for kind, href in found.links + found.unfollowed)
