@@ -81,9 +81,8 @@ def test_imports_on_first_use_have_a_reason_beside_them():
             continue
         said = comments()[name]
         for function in functions(tree):
-            for node in ast.walk(function):
-                if isinstance(node, ast.Import | ast.ImportFrom) and not {node.lineno, node.lineno - 1} & said.keys():
-                    wrong.append(f"{name}:{node.lineno}")
+            lazy = (node.lineno for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom))
+            wrong += [f"{name}:{line}" for line in lazy if not {line, line - 1} & said.keys()]
 
     assert wrong == []
 
@@ -123,24 +122,27 @@ def test_everything_public_is_described():
     assert wrong == []
 
 
+def _outliers(name: str, text: str, tree: ast.Module) -> Iterator[str]:
+    lines = text.count("\n") + 1
+    if lines > LONG_MODULE:
+        yield f"{name}: {lines} lines"
+    for function in functions(tree):
+        long = (function.end_lineno or function.lineno) - function.lineno + 1
+        many = sum(one.arg not in {"self", "cls"} for one in parameters(function))
+        if long > LONG_FUNCTION:
+            yield f"{name}:{function.lineno} {function.name}: {long} lines"
+        if many > MANY_PARAMETERS:
+            yield f"{name}:{function.lineno} {function.name}: {many} parameters"
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" and isinstance(node.value, ast.List):
+            public = len(node.value.elts)
+            if public > LONG_ALL:
+                yield f"{name}: {public} public names"
+
+
 def test_outliers_of_size_are_printed():
     """Aims, not limits: `pytest -s -n 0 tests/test_shape.py` shows them."""
-    print()
-    for name, (text, tree) in sources().items():
-        lines = text.count("\n") + 1
-        if lines > LONG_MODULE:
-            print(f"{name}: {lines} lines")
-        for function in functions(tree):
-            long = (function.end_lineno or function.lineno) - function.lineno + 1
-            many = sum(one.arg not in {"self", "cls"} for one in parameters(function))
-            if long > LONG_FUNCTION:
-                print(f"{name}:{function.lineno} {function.name}: {long} lines")
-            if many > MANY_PARAMETERS:
-                print(f"{name}:{function.lineno} {function.name}: {many} parameters")
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" and isinstance(node.value, ast.List):
-                public = len(node.value.elts)
-                if public > LONG_ALL:
-                    print(f"{name}: {public} public names")
+    found = [line for name, (text, tree) in sources().items() for line in _outliers(name, text, tree)]
 
+    print("", *found, sep="\n")  # noqa: T201 - this is all it does
     assert sources()

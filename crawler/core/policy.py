@@ -207,5 +207,5 @@ def _after_robots(outcome: RobotsRead, settings: Settings, *, now: float) -> Nex
         word = f"status {outcome.reply.status}"
     asked = None if outcome.reply is None else retry_after(outcome.reply, now)
     why = f"robots.txt: {word}"
-    park = tries >= settings.tries or (asked or 0.0) > LONGEST_RETRY_AFTER
+    park = tries >= settings.tries or (asked or 0.0) > LONGEST_RETRY_AFTER or outcome.fault is Fault.GUARD
     return Next(State.FAILED, tries, rest=Rest(max(asked or 0.0, backoff(5.0, tries, 0.5)), why, park))

@@ -21,7 +21,7 @@ from crawler.core.settings import Settings
 from crawler.fetch.decode import DecodeError, Decoder, codings_of
 from crawler.fetch.faults import TooSlow, detail_of, fault_of
 from crawler.fetch.guard import Guard, asking
-from crawler.fetch.session import ThreadResolver, open_session
+from crawler.fetch.session import Response, ThreadResolver, open_session
 
 RATE_FROM = 10.0
 """Seconds after which the minimum rate counts."""
@@ -139,7 +139,7 @@ class _Exchange:
         if not 100 <= response.status <= 599:
             raise Trouble(Fault.PROTOCOL, f"status {response.status} does not exist")
         self._response = response
-        self._ip = _peer(response)      # now: the connection is given back at the end of the body
+        self._ip = response.peer if isinstance(response, Response) else None
 
     async def drain(self, response: aiohttp.ClientResponse) -> None:
         """Read a small unwanted body away, so that the connection can be used again; a large one is not worth it."""
@@ -251,13 +251,6 @@ def _mime(kind: str | None) -> str | None:
         return None
     mime = kind.partition(";")[0].strip().lower()
     return mime[:100] or None
-
-
-def _peer(response: aiohttp.ClientResponse) -> str | None:
-    connection = response.connection
-    transport = connection.transport if connection is not None else None
-    peer = transport.get_extra_info("peername") if transport is not None else None
-    return str(peer[0]) if peer else None
 
 
 __all__ = ["DecodeError", "Fetcher", "Trouble"]

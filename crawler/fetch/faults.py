@@ -15,7 +15,7 @@ from aiohttp import http_exceptions
 
 from crawler.core.model import Fault
 from crawler.fetch.decode import DecodeError
-from crawler.fetch.guard import GuardRefused
+from crawler.fetch.guard import REFUSED, GuardRefused
 
 Row = tuple[type[BaseException], Callable[[BaseException], bool] | None, Fault]
 
@@ -25,7 +25,11 @@ class TooSlow(Exception):
 
 
 def _refused(error: BaseException) -> bool:
-    return any(isinstance(cause, GuardRefused) for cause in chain(error))
+    return _refusal(error) is not None
+
+
+def _refusal(error: BaseException) -> OSError | None:
+    return next((cause for cause in reversed(chain(error)) if isinstance(cause, OSError) and cause.errno == REFUSED), None)
 
 
 def _certificate(error: BaseException) -> bool:
@@ -72,11 +76,11 @@ def detail_of(error: BaseException) -> str:
     """Say in one line what happened, with the innermost cause, at most 300 characters."""
     if isinstance(error, aiohttp.ClientResponseError):
         text = f"the answer is not valid HTTP: {error.message}"
+    elif (refusal := _refusal(error)) is not None:
+        text = str(refusal.strerror).removeprefix("Multiple exceptions: ")
     else:
-        innermost = list(chain(error))[-1]
+        innermost = chain(error)[-1]
         text = str(error) or str(innermost) or type(innermost).__name__
-        if isinstance(innermost, GuardRefused):
-            text = str(innermost)
     return " ".join(text.split())[:300]
 
 

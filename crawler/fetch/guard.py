@@ -39,8 +39,18 @@ asking: contextvars.ContextVar[str] = contextvars.ContextVar("asking", default="
 """The host name that the current task connects to: the socket factory is told an address only."""
 
 
+REFUSED = -1
+"""The errno of our refusals: of a host with several addresses that are all refused, nothing but its errno comes through."""
+
+
 class GuardRefused(OSError):
     """We do not connect there. An OSError, because with any other aiohttp fails on hosts that have several addresses."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(REFUSED, why)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Guard:

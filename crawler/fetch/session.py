@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
 
 import crawler
 from crawler.core.settings import Settings
@@ -53,6 +54,18 @@ def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[Resolve
     ]  # fmt: skip
 
 
+class Response(aiohttp.ClientResponse):
+    """An answer that knows who gave it: a short one has given its connection back before anyone could look."""
+
+    peer: str | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """See aiohttp."""
+        name = connection.transport.get_extra_info("peername") if connection.transport is not None else None
+        self.peer = str(name[0]) if name else None
+        return await super().start(connection)
+
+
 def user_agent(settings: Settings) -> str:
     """Return the User-Agent header: who we are, and where the owner of a site reaches whoever runs us."""
     if settings.user_agent is not None:
@@ -82,6 +95,7 @@ def open_session(settings: Settings, guard: Guard, resolver: AbstractResolver) -
         connector=connector,
         cookie_jar=aiohttp.CookieJar(unsafe=True),      # hosts that are addresses have cookies too
         headers=headers,
+        response_class=Response,
         auto_decompress=False,
         trust_env=False,
         read_bufsize=BUFFER,

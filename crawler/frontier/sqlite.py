@@ -64,6 +64,8 @@ class SqliteFrontier:
         self._held: dict[LeaseId, _Held] = {}
         self._by_host: dict[HostId, _Held] = {}
         self._last_lease = 0
+        self._out: set[UrlId] = set()
+        writer.held = self._out
 
     @classmethod
     @asynccontextmanager
@@ -98,7 +100,6 @@ class SqliteFrontier:
             gathered = Gathered(self.writer.known)
             for offer in offers:
                 gathered.offer(offer)
-            self.writer.held = self.out()
             return await self.writer.write([], gathered, {})
 
     async def commit(self, batch: Sequence[Settled]) -> set[LeaseId]:
@@ -114,11 +115,11 @@ class SqliteFrontier:
                     if nearer is not None:
                         depth = min(depth, depth - request.depth + nearer)
                     gathered.settle(settled, depth, limit(settled.request.ruleset))
-                self.writer.held = self.out()
                 delayed = {entry.request.id: self._held[entry.request.lease].out.get(entry.request.id, False) for entry in accepted}
                 await self.writer.write(accepted, gathered, delayed)
                 for settled in accepted:
                     self._held[settled.request.lease].out.pop(settled.request.id, None)
+                    self._out.discard(settled.request.id)
             return refused
 
     def _accept(self, batch: Sequence[Settled]) -> tuple[list[Settled], set[LeaseId]]:
@@ -145,7 +146,7 @@ class SqliteFrontier:
 
     def out(self) -> set[UrlId]:
         """Return the rows that are handed out and not settled."""
-        return {row for held in self._held.values() for row in held.out}
+        return self._out
 
     async def claim(self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = ()) -> list[Lease]:
         """See the port."""
@@ -177,6 +178,7 @@ class SqliteFrontier:
             if one is None or row[0] in before.get(row[9], ()) or row[0] in one.out or len(taken) >= urls:
                 continue
             one.out[row[0]] = bool(row[11])
+            self._out.add(row[0])
             taken.append(_request(row, one))
         origins = await self._new_origins(held, by_host)
         leases = []
@@ -216,6 +218,7 @@ class SqliteFrontier:
         held = self._held.pop(lease, None)
         if held is not None:
             del self._by_host[held.host.host_id]
+            self._out.difference_update(held.out)
 
     async def park(self, *, after: float, reason: str) -> list[str]:
         """See the port."""

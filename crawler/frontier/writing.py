@@ -82,7 +82,7 @@ class Writer:
         self.lowered: dict[UrlId, int] = {}
         """Rows that are being fetched while a shorter way to them was found."""
         self.held: AbstractSet[UrlId] = frozenset()
-        """Rows handed out at the moment; set by the frontier before each batch."""
+        """Rows handed out at the moment; the frontier's own set."""
         self.grown: set[int] = set()
         """Hosts that got further URLs."""
         self._links = links

@@ -99,7 +99,9 @@ class Harvester:
             link = self._judge(base, href, level, ruleset)
             if link is not None:
                 url, mark, verdict = link
-                packing.add(kind, url, mark, _REL_NOFOLLOW if self._obey_nofollow and verdict is None else verdict)
+                verdict = _REL_NOFOLLOW if self._obey_nofollow and verdict is None else verdict
+                if not packing.add(kind, url, mark, verdict):
+                    break
         return packing.offers(depth, ruleset), packing.full
 
     def _judge(self, base: str, href: str, depth: int, ruleset: int) -> tuple[str, bytes, Verdict | None] | None:

@@ -279,7 +279,9 @@ def test_an_undeclared_page_is_detected_and_reads_as_it_was_written(text: str, c
         assert name == found
 
 
-@pytest.mark.parametrize(("text", "codec", "name"), [(LONG_KOREAN, "cp949", "euc-kr"), (JAPANESE, "euc_jp", "euc-jp"), (JAPANESE, "cp932", "shift_jis")])
+@pytest.mark.parametrize(
+    ("text", "codec", "name"), [(LONG_KOREAN, "cp949", "euc-kr"), (JAPANESE, "euc_jp", "euc-jp"), (JAPANESE, "cp932", "shift_jis")]
+)
 def test_a_character_cut_at_the_end_of_the_sample_misleads_nobody(text: str, codec: str, name: str):
     """Long text without a space or a tag, shifted by one byte: one of the two is cut in the middle of a character."""
     raw = (text.replace(" ", "") * 400).encode(codec)
@@ -334,7 +336,9 @@ def test_what_only_looks_like_a_declaration_is_none(head: bytes):
     assert prescan(head) is None
 
 
-@pytest.mark.parametrize("said", ["utf-8", "euc-kr", "shift_jis", "iso-2022-jp", "utf-16le", "big5", "gb18030", "windows-1255", "replacement"])
+@pytest.mark.parametrize(
+    "said", ["utf-8", "euc-kr", "shift_jis", "iso-2022-jp", "utf-16le", "big5", "gb18030", "windows-1255", "replacement"]
+)
 def test_a_wrong_declaration_costs_characters_and_nothing_else(said: str):
     body = passage(RUSSIAN, "koi8_r") + b"\xff\xfe\x80"
 
@@ -364,5 +368,6 @@ def test_detection_loads_its_detector_only_when_it_must(monkeypatch: pytest.Monk
     """It takes 60 ms: pages that declare, are ASCII or are UTF-8 never pay."""
     monkeypatch.setattr(encodings, "_detect", lambda _body: pytest.fail("asked without need"))
 
-    for body, content_type in ((passage("x"), None), (passage(LONG_KOREAN), None), (passage(LONG_KOREAN, "cp949"), "text/html; charset=euc-kr")):
-        encoding_of(body, content_type)
+    encoding_of(passage("x"), None)
+    encoding_of(passage(LONG_KOREAN), None)
+    encoding_of(passage(LONG_KOREAN, "cp949"), "text/html; charset=euc-kr")

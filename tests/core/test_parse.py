@@ -331,7 +331,9 @@ def test_a_colon_alone_makes_no_scheme(href: str):
 
 def test_white_space_and_controls_around_an_href_go_and_those_within_stay():
     """URL standard, 4.4: C0 controls and space are stripped; the no-break space is none, tab and line feed are ada's to drop."""
-    assert ["a\tb\nc", "\u00a0x\u00a0", "x y", "\u3000z"] == hrefs("<a href=' \t\n\x1b a\tb\nc \x01'><a href='&nbsp;x\u00a0'><a href='\x0cx y\r'><a href='\u3000z'>")
+    markup = "<a href=' \t\n\x1b a\tb\nc \x01'><a href='&nbsp;x\u00a0'><a href='\x0cx y\r'><a href='\u3000z'>"
+
+    assert ["a\tb\nc", "\u00a0x\u00a0", "x y", "\u3000z"] == hrefs(markup)
 
 
 def test_character_references_in_an_href_are_resolved():
@@ -374,13 +376,13 @@ def test_the_language_is_that_of_the_root():
 
 
 ORDINARY = (
-    "<!doctype html><html lang=en><head><title>A page</title><meta charset=utf-8><base href=/b/>"
+    ("<!doctype html><html lang=en><head><title>A page</title><meta charset=utf-8><base href=/b/>"
     "<link rel=canonical href=/c></head><body><h1>x</h1><ul><li><a href=one>1</a><li><a href='two?a=1&amp;b=2'>2</a></ul>"
-    "<p><a href=three rel=nofollow>3</a><map name=m><area href=four></map><iframe src=five></iframe></body></html>",
+    "<p><a href=three rel=nofollow>3</a><map name=m><area href=four></map><iframe src=five></iframe></body></html>"),
     "<html><frameset cols='1,2'><frame src=a.html><frame src=b.html></frameset></html>",
-    '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x.dtd">'
-    '<html xmlns="http://www.w3.org/1999/xhtml" lang="ko"><head><title>t</title></head><body><a href="x" /></body></html>',
-    "<html><head><meta http-equiv=refresh content='1;url=next'><meta name=robots content=nofollow></head><body><a href=''>서울</a></body></html>",
+    ('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x.dtd">'
+    '<html xmlns="http://www.w3.org/1999/xhtml" lang="ko"><head><title>t</title></head><body><a href="x" /></body></html>'),
+    "<html><head><meta http-equiv=refresh content='1;url=next'><meta name=robots content=none></head><body><a href=''>서울</a></body></html>",
     "<table><tr><td><a href=1>x</a><td><a href='2 3'>y</a></table><div><a href=' 4 '><b>z</a></div>",
 )
 
@@ -453,7 +455,10 @@ def test_a_link_behind_a_flood_is_found_where_the_standard_sees_one(shape: str):
     assert "after" == found[-1]
 
 
-@given(st.binary(max_size=300), st.sampled_from([None, "text/html", "text/html; charset=utf-8", "text/html; charset=utf-16le", "text/html; charset=iso-2022-jp"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([None, "text/html", *(f"text/html; charset={name}" for name in ("utf-8", "utf-16le", "iso-2022-jp"))]),
+)
 def test_any_bytes_can_be_read(body: bytes, content_type: str | None):
     assert isinstance(page(body, content_type=content_type), Page)
 
@@ -463,7 +468,8 @@ def test_any_bytes_can_be_read(body: bytes, content_type: str | None):
         st.sampled_from(
             ["<a href=x>", "<a", " href", "='", "'", '"', ">", "<", "</a>", "<base href=y>", "<title>", "</title>", "<svg>", "</svg>",
              "<meta http-equiv=refresh content='0;url=z'>", "<iframe src=i>", "<frameset>", "<frame src=f>", "<!--", "-->", "<table>",
-             "<noscript>", "<template>", "&amp", "\0", " ", "t", "<html lang=l>", "<body>", "<select>", "<math>", "<script>", "<link rel=canonical href=c>"]
+             "<noscript>", "<template>", "&amp", "\0", " ", "t", "<html lang=l>", "<body>",
+             "<select>", "<math>", "<script>", "<link rel=canonical href=c>"]
         ),
         max_size=30,
     )
@@ -473,3 +479,9 @@ def test_any_tag_soup_can_be_read_and_links_are_stripped(parts: list[str]):
 
     assert all(href == href.strip(" \t\r\n\x0c\0") for _, href in found.links + found.unfollowed)
     assert all(href or kind in (Kind.A, Kind.AREA) for kind, href in found.links + found.unfollowed)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_depth_overflows_no_parsers_stack(parser):
+    """Deeper than Python may recurse."""
+    assert ["after"] == hrefs(b"<title>x</title>" + b"<div>" * 1_500 + b"<a href=after>", parser=parser)

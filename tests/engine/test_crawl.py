@@ -53,9 +53,22 @@ async def test_a_robots_txt_is_followed_through_five_redirects_to_another_host(s
     for hop in range(5):
         site.pages["/robots.txt" if hop == 0 else f"/r{hop}"] = (301, {"Location": site.url(f"/r{hop + 1}", "127.0.0.2")}, "")
     site.pages |= {"/r5": "User-agent: *\nDisallow: /no", "/": links("/no", "/yes"), "/yes": "y"}
-    await crawl(site.url("/"))
+    await crawl(site.url("/"), allow_net=("127.0.0.2/32",))
     assert ("excluded", "robots") == crawl.states()["/no"]
-    site.pages["/r5"] = (301, {"Location": "/r6"}, "")
+
+
+async def test_a_robots_txt_that_leads_where_we_do_not_connect_forbids(site, crawl):
+    site.pages = {"/robots.txt": (301, {"Location": site.url("/r", "127.0.0.2")}, ""), "/r": "", "/": "x"}
+    assert "parked" == (await crawl(site.url("/"))).outcome
+    assert ["/robots.txt"] == site.asked
+
+
+async def test_a_sixth_redirect_of_robots_txt_allows(site, crawl):
+    for hop in range(6):
+        site.pages["/robots.txt" if hop == 0 else f"/r{hop}"] = (301, {"Location": f"/r{hop + 1}"}, "")
+    site.pages |= {"/r6": "User-agent: *\nDisallow: /", "/": "x"}
+    assert 1 == (await crawl(site.url("/"))).pages
+    assert "/r6" not in site.asked
 
 
 async def test_a_host_that_asks_for_more_than_a_minute_between_requests_is_parked(site, crawl):
