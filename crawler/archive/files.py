@@ -280,6 +280,8 @@ async def finish(step: Awaitable[T]) -> T:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
                 continue
+        if not task.cancelled():
+            task.exception()    # looked at: whoever cancels does not want it
         raise
 
 

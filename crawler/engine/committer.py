@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from crawler.archive.files import FileArchive
+from crawler.archive.files import FileArchive, finish
 from crawler.clock import Clock
 from crawler.core.metrics import Fold
 from crawler.core.model import Barred, Fetched, Kind, Outcome, Redirected, Reply, RobotsRead, State
@@ -76,7 +76,7 @@ class Committer:
                 self._something.clear()
             self._room.set()
             if batch:
-                await self._commit(batch)
+                await finish(self._commit(batch))      # never abandoned half-way: a transaction left open would take the next one with it
 
     async def _commit(self, batch: list[Landed]) -> None:
         bodies = [body for landed in batch if (body := body_of(landed.outcome)) is not None]

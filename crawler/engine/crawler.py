@@ -45,7 +45,7 @@ PROGRESS_EVERY = 0.2
 SEEDS_AT_ONCE = 5_000
 PRODUCT = "steadycrawl"
 """The product token that robots.txt addresses us by."""
-_BOUNDS = ("scope", "depth", "include", "exclude", "max_segments", "max_repeats", "robots")
+_BOUNDS = ("scope", "depth", "include", "exclude", "max_segments", "max_repeats", "robots", "allow_net", "deny_net")
 
 
 class Crawler:
@@ -69,6 +69,7 @@ class Crawler:
         self._hooks = hooks or Hooks()
         self._argv = argv
         self._clock = clock or SystemClock()
+        self._ending = False
         self._stops = 0
         self._received = 0
         self._signal: int | None = None
@@ -214,6 +215,9 @@ class Crawler:
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from group_error
         finally:
+            self._ending = True
+            for task in tuple(self._tasks):
+                await asyncio.wait([task])
             await self._ledger.end(outcome, now=self._clock.now(), clean=outcome != "failed" and self._dropped == 0)
         summary = await self._summary(outcome)
         await self._hooks.send(RunEnded(summary))
@@ -281,6 +285,8 @@ class Crawler:
             allowed, refused = allowed + more, refused + fewer
             self._schedule.stirred(self._frontier.grown_hosts())
             self._committed()
+            if self._ending:
+                break
         self._feeder.expecting -= 1
         self._feeder.stir()
         if allowed or refused:

@@ -33,6 +33,7 @@ from crawler.core.schedule import Schedule
 from crawler.core.scope import Scope
 from crawler.core.settings import Settings
 from crawler.fetch.client import Fetcher, Sink, Trouble
+from crawler.folder import CrawlError
 from crawler.parsing.pool import ParserPool
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -64,6 +65,8 @@ class Visitor:
         """Visit a URL. Trouble is part of the outcome; a bug of ours becomes the fault `crash`, with its traceback."""
         try:
             return await (self._robots(request) if request.kind is Kind.ROBOTS else self._page(request))
+        except CrawlError:
+            raise       # no page's trouble: there is nothing left to read pages with
         except Exception:  # noqa: BLE001 - whatever is wrong with one page must not take a worker's slot away
             detail = traceback.format_exc()[-LONGEST_TRACEBACK:]
             if request.kind is Kind.ROBOTS:

@@ -14,10 +14,12 @@ from crawler.core import urls
 from crawler.core.model import KINDS, Kind, Link, Reason, State
 from crawler.core.scope import Options, Scope
 from crawler.core.seeds import Seed, Source
-from crawler.frontier.batch import REOPENED, Tally
+from crawler.frontier.batch import Tally
 from crawler.frontier.sqlite import SqliteFrontier
 
 REJUDGED_AT_ONCE = 2_000
+_OF_BOUNDS = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.TRAP, Reason.GUARD})
+_OF_ROBOTS = frozenset({Reason.ROBOTS, Reason.NOFOLLOW})
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -170,7 +172,8 @@ class Ledger:
 
 
 def _open_again(reason: str | None, *, robots: bool) -> bool:
-    return reason in REOPENED or (reason == Reason.ROBOTS and not robots)
+    """Tell whether changed settings may let a refused URL in; an address refused before is simply asked about once more."""
+    return reason in _OF_BOUNDS or (reason in _OF_ROBOTS and not robots)
 
 
 def _bounds(name: str) -> tuple[str, bytes, bytes]:

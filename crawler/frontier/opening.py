@@ -11,10 +11,11 @@ from pathlib import Path
 import aiosqlite
 
 from crawler.core.model import FAULT_CODE, FAULT_MEANINGS, KIND_CODE, STATE_MEANINGS
-from crawler.folder import CrawlError, NewerFormat, NotACrawl
+from crawler.folder import CrawlError, NewerFormat, NotACrawl, storage_error
 
 APPLICATION_ID = 0x43524C31     # 'CRL1'
 FORMAT = 1
+SMALLEST_DATABASE = 512        # one page of the smallest size
 OLDEST_SQLITE = (3, 37, 0)      # STRICT tables
 
 
@@ -22,11 +23,18 @@ async def open_writer(path: Path, *, durability: str) -> aiosqlite.Connection:
     """Open the one connection that ever writes or checkpoints, with the tables made if the file is new.
 
     Exactly one, because SQLite before 3.51.3 can corrupt a WAL that two connections write or checkpoint at once.
-    Raises NotACrawl and NewerFormat; such a file is left untouched.
+    Raises NotACrawl and NewerFormat, such a file is left untouched, and StorageError.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise CrawlError(f"SQLite {sqlite3.sqlite_version} is too old: STRICT tables came with 3.37", "Try a newer Python.")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        size = os.fstat(descriptor).st_size
+        os.close(descriptor)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if 0 < size < SMALLEST_DATABASE:        # SQLite would take it for empty and write over it
+        raise NotACrawl(f"{path} is damaged or no database: it has {size} bytes", "Try a backup of it, or --fresh to start anew.")
     db = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
     try:
         await _recognise(db, path)

@@ -205,7 +205,8 @@ class Writer:
             state = State.QUEUED if offer.reason is None else State.EXCLUDED
             tally.move(host_id, None, state)
         return (
-            row, offer.fingerprint, origin_id, host_id, path, int(state), offer.depth, offer.priority, offer.parent,
+            row, offer.fingerprint, origin_id, host_id, path, int(state), offer.depth, offer.priority,
+            None if self._links == "none" else offer.parent,
             offer.kind, offer.hops, offer.ruleset, offer.reason, offer.rule,
         )  # fmt: skip
 
@@ -293,8 +294,9 @@ class Writer:
             return
         tally.move(request.host_id, State.QUEUED, settled.state, was_delayed=was_delayed, delayed=settled.due_at is not None)
         self.pages += settled.page
-        status = settled.attempt.status if settled.attempt is not None else None
-        self.errors += settled.state == State.FAILED or (settled.state == State.DONE and (status or 0) >= 400)
+        attempt = settled.attempt
+        wrong = attempt is not None and (attempt.fault is not None or (attempt.status or 0) >= 400)
+        self.errors += settled.state == State.FAILED or (settled.state == State.DONE and wrong)
 
     async def _add_bodies(self, batch: Sequence[Settled]) -> dict[bytes, int]:
         """Insert the bodies that are new; return the row of each digest."""

@@ -382,7 +382,7 @@ ORDINARY = (
     "<html><frameset cols='1,2'><frame src=a.html><frame src=b.html></frameset></html>",
     ('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x.dtd">'
     '<html xmlns="http://www.w3.org/1999/xhtml" lang="ko"><head><title>t</title></head><body><a href="x" /></body></html>'),
-    "<html><head><meta http-equiv=refresh content='1;url=next'><meta name=robots content=none></head><body><a href=''>서울</a></body></html>",
+    "<html><head><meta http-equiv=refresh content='1;url=next'><meta name=robots content=none></head><body><a href=''>한</a></body></html>",
     "<table><tr><td><a href=1>x</a><td><a href='2 3'>y</a></table><div><a href=' 4 '><b>z</a></div>",
 )
 

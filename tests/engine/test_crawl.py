@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from crawler.core.scope import Options
-from crawler.folder import InUse, StorageError
+from crawler.folder import CrawlError, InUse, StorageError
 from crawler.hooks import HostRested, PageStored, RequestFailed, RunStarted, SettingsApplied
 
 
@@ -383,3 +383,36 @@ async def test_without_robots_nothing_is_asked_about_them(site, crawl):
     site.pages = {"/robots.txt": "User-agent: *\nDisallow: /", "/": "x"}
     assert 1 == (await crawl(site.url("/"), robots=False)).pages
     assert ["/"] == site.asked
+
+
+async def test_links_that_a_page_asks_not_to_follow_stay_out_when_bounds_change(site, crawl):
+    site.pages = {"/": '<a rel="nofollow" href="/no">x</a>', "/no": "n"}
+    await crawl(site.url("/"))
+    assert ("excluded", "nofollow") == crawl.states()["/no"]
+    await crawl(max_segments=19)
+    assert "/no" not in site.counts
+    await crawl(robots=False)
+    assert 1 == site.counts["/no"]
+
+
+async def test_without_parser_processes_the_crawl_stops_loudly_and_loses_nothing(site, crawl, monkeypatch):
+    from crawler.parsing import pool
+
+    def broken() -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    site.pages = {"/": "x"}
+    monkeypatch.setattr(pool, "_launch", broken)
+    with pytest.raises(CrawlError) as caught:
+        await crawl(site.url("/"))
+    assert "parser process" in caught.value.message
+    monkeypatch.undo()
+    assert ("finished", 1) == ((again := await crawl()).outcome, again.pages)
+
+
+async def test_an_address_that_was_refused_is_asked_once_it_is_allowed(site, crawl):
+    site.pages = {"/": links(site.url("/x", "127.0.0.2")), "/x": "x"}
+    await crawl(site.url("/"), scope="any")
+    assert ("excluded", "guard") == crawl.states()["/x"]
+    await crawl(scope="any", allow_net=("127.0.0.0/8",))
+    assert ("done", None) == crawl.states()["/x"]
