@@ -45,7 +45,7 @@ def _allow(buster: BlockBuster) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     """Raise where code of ours blocks inside an async test of the shells."""
-    watched = request.node.get_closest_marker("asyncio") is not None and "/tests/cli/" not in str(request.node.path)
+    watched = request.node.get_closest_marker("asyncio") is not None
     with contextlib.ExitStack() as stack:
         if watched:
             _allow(stack.enter_context(blockbuster_ctx("crawler")))

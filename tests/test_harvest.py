@@ -192,7 +192,7 @@ def test_a_url_too_long_is_offered_as_refused_and_one_far_too_long_not_at_all() 
 
 
 @pytest.mark.parametrize(("links", "truncated"), [(9, False), (10, False), (11, True), (10_000, True)])
-def test_more_links_than_allowed_are_cut_and_that_is_said(links: int, truncated: bool) -> None:  # noqa: FBT001
+def test_more_links_than_allowed_are_cut_and_that_is_said(links: int, truncated: bool) -> None:
     page = parsed("".join(f"<a href={number}>" for number in range(links)) + "<a href=0>", max_links=10)
 
     assert (min(links, 10), truncated, links + 1) == (len(page.offers), page.links_truncated, page.links)

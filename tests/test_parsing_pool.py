@@ -201,6 +201,16 @@ async def test_a_process_killed_while_idle_is_replaced():
         assert before.isdisjoint(pool.pids)
 
 
+async def test_a_process_whose_death_was_noticed_is_given_nothing_more():
+    async with opened() as pool:
+        await links(pool, "warm")
+        (before,) = pool.pids
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: before not in pool.pids)
+
+        assert urls("x") == await links(pool, "x")
+
+
 async def test_a_process_killed_while_busy_is_replaced_and_its_pages_are_read():
     async with opened() as pool:
         await links(pool, "warm")

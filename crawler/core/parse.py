@@ -59,6 +59,8 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     """The page's own idea of its URL (`<link rel=canonical>`), spelt."""
     noindex: bool = False
     nofollow: bool = False
+    cut: bool = False
+    """There were more elements than are looked at."""
 
 
 NO_PAGE = Page()
@@ -77,8 +79,8 @@ def read(body: bytes, *, url: str, content_type: str | None, parser: str = "lexb
         return Page(charset=charset)    # bs4 would wonder whether a short text without markup is a file's name
     soup = _soup(markup, parser)
     page = _Notes(url, charset).page(soup)
-    if parser == "lexbor":
-        LinkTreeBuilder.discard(soup)
+    if isinstance(soup.builder, LinkTreeBuilder):
+        soup.builder.discard(soup)
     return page
 
 
@@ -108,9 +110,12 @@ class LinkTreeBuilder(HTMLTreeBuilder):
     """Asking for every `href` and dropping `use` and `image` here costs half of naming the elements there."""
     WANTED = frozenset({*_SPOTS, "base", "html", "link", "meta", "title"})
     WITHOUT_EVENTS = 1
+    MOST = 100_000
+    """Elements that are looked at. 8 MiB hold 800,000, which would take 4 s and a gigabyte as Tags; a page may give 5,000 links."""
 
     def __init__(self) -> None:
         super().__init__(multi_valued_attributes={})
+        self.cut = False
 
     def feed(self, markup: bytes | str) -> None:
         """Parse, and hang what was selected into the soup."""
@@ -122,6 +127,8 @@ class LinkTreeBuilder(HTMLTreeBuilder):
         sibling: LinkTag | None = None
         wanted, new, add = self.WANTED, LinkTag.__new__, soup.contents.append
         nodes = tree.css(self.SELECTOR)
+        self.cut = len(nodes) > self.MOST
+        del nodes[self.MOST :]
         if tree.root is not None:
             nodes.insert(0, tree.root)
         for node in nodes:
@@ -218,6 +225,7 @@ class _Notes:
             self._canonical(),
             not self.robots.isdisjoint({"noindex", "none"}),
             not self.robots.isdisjoint({"nofollow", "none"}),
+            isinstance(soup.builder, LinkTreeBuilder) and soup.builder.cut,
         )
 
     def _note(self, tag: Tag) -> None:

@@ -1,15 +1,20 @@
 """A parser process: reads batches from a socket, answers each, and ends when the socket closes.
 
-Bounded in memory by the kernel. Bounded in time by its parent; and by an alarm of its own, for a parent that was killed
-can kill nobody: a signal ends even a loop inside C.
+Bounded in memory by the kernel. Bounded in time by its parent; a parent that was killed can kill nobody, so a thread ends
+this process when the socket hangs up, in the middle of a page too, and where a loop in C never lets that thread run, the
+kernel's alarm does: a signal ends even that.
 """
 
 from __future__ import annotations
 
+import gc
+import os
 import resource
+import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 
 from crawler.core.model import Parsed
@@ -27,18 +32,20 @@ from crawler.parsing.wire import (
 )
 
 MEMORY = 1 << 30
-ALARM = 60
-"""Seconds after which a batch ends its process, if the parent is not there to do it sooner."""
+GRACE = 1.0
+"""Seconds beyond its deadline after which a batch ends its process, if the parent is not there to do it sooner."""
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, deadline: float) -> None:
     """Serve one parent until it is gone."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)       # the parent decides when this process ends
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_memory()
     harvester: Harvester | None = None
+    gc.freeze()     # what is imported stays: nothing for the collector to look at
     with socket.socket(fileno=descriptor) as connection:
+        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
         connection.sendall(frame(READY))
         while True:
             header = _receive(connection, HEADER.size)
@@ -51,10 +58,17 @@ def main(descriptor: int) -> None:
             if kind == CONFIGURE:
                 harvester = Harvester.of(decode_config(content))
             elif kind == BATCH and harvester is not None:
-                signal.alarm(ALARM)
+                signal.setitimer(signal.ITIMER_REAL, deadline + GRACE)
                 results = [_read(harvester, page) for page in decode_batch(content)]
-                signal.alarm(0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
                 connection.sendall(frame(RESULTS, results))
+
+
+def _end_with(connection: socket.socket) -> None:
+    poll = select.poll()
+    poll.register(connection, 0)    # a hang-up is always reported
+    poll.poll()
+    os._exit(0)
 
 
 def _limit_memory() -> None:
@@ -86,6 +100,6 @@ def _receive(connection: socket.socket, length: int) -> bytes | None:
 
 if __name__ == "__main__":
     try:
-        main(int(sys.argv[1]))
+        main(int(sys.argv[1]), float(sys.argv[2]))
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(0)

@@ -7,6 +7,7 @@ go before anything is joined, and what was joined, fingerprinted and judged once
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 import ada_url
 
@@ -29,6 +30,7 @@ Verdict = tuple[Reason, str]
 
 _NOFOLLOW: Verdict = (Reason.NOFOLLOW, "meta robots nofollow")
 _REL_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "rel nofollow on the link")
+_OF_THE_WHOLE_BASE = frozenset({"", "?"})
 
 
 class Harvester:
@@ -74,35 +76,24 @@ class Harvester:
             page.noindex,
             page.nofollow,
             len(page.links) + len(page.unfollowed),
-            truncated,
+            truncated or page.cut,
         )
 
     def _offers(self, page: parse.Page, url: str, depth: int, ruleset: int) -> tuple[Offers, bool]:
         """Return the distinct links of a page with their verdicts, and whether there were too many of them."""
-        written: dict[str, Kind] = {}
-        for kind, href in page.links:
-            bare = href.partition("#")[0]
-            if bare not in written:
-                written[bare] = kind
         base = page.base or url
         directory = _directory(base)
         level = depth if self._limited[ruleset] else 0     # where no depth is too deep, the verdict is the same at all
         packing = _Packing(self._max_links, _NOFOLLOW if page.nofollow and self._obey_nofollow else None)
-        for bare, kind in written.items():
-            # what is empty or a bare query keeps the base's last segment, all else depends on its directory only
-            beside = base if bare == "" or bare.startswith("?") else directory
-            judge = self._judged if len(bare) <= CACHED_CHARS else self._judge
-            link = judge(beside, bare, level, ruleset)
-            if link is not None and not packing.add(kind, *link):
-                break
-        for kind, href in page.unfollowed:      # after the others: a link that is also followed elsewhere on the page is followed
-            link = self._judge(base, href, level, ruleset)
-            if link is not None:
-                url, mark, verdict = link
-                verdict = _REL_NOFOLLOW if self._obey_nofollow and verdict is None else verdict
-                if not packing.add(kind, url, mark, verdict):
-                    break
-        return packing.offers(depth, ruleset), packing.full
+        # a link that is also followed elsewhere on the page is followed, so the others come second
+        for found, otherwise in ((page.links, None), (page.unfollowed, _REL_NOFOLLOW if self._obey_nofollow else None)):
+            for bare, kind in _distinct(found).items():
+                # what is empty or a bare query keeps the base's last segment, all else depends on its directory only
+                beside = base if bare[:1] in _OF_THE_WHOLE_BASE else directory
+                link = (self._judged if len(bare) <= CACHED_CHARS else self._judge)(beside, bare, level, ruleset)
+                if link is not None and not packing.add(kind, link[0], link[1], link[2] or otherwise):
+                    return packing.offers(depth, ruleset), True
+        return packing.offers(depth, ruleset), False
 
     def _judge(self, base: str, href: str, depth: int, ruleset: int) -> tuple[str, bytes, Verdict | None] | None:
         """Return the spelt URL, its fingerprint and the verdict; None for what is no http(s) URL."""
@@ -126,7 +117,6 @@ class _Packing:
     """Links on their way into an `Offers`."""
 
     def __init__(self, most: int, for_all: Verdict | None) -> None:
-        self.full = False
         self._most = most
         self._for_all = for_all
         self._bytes = 0
@@ -141,7 +131,6 @@ class _Packing:
             return True
         self._bytes += len(url)
         if len(self._urls) >= self._most or self._bytes > MAX_OFFER_BYTES:
-            self.full = True
             return False
         self._urls[fingerprint] = url
         self._kinds.append(KIND_CODE[kind])
@@ -159,6 +148,16 @@ class _Packing:
         if verdict not in self._rules and len(self._rules) >= NAMED_RULES:
             verdict = verdict[0], "one of too many rules to name on one page"
         return self._rules.setdefault(verdict, len(self._rules) + 1)
+
+
+def _distinct(links: Iterable[tuple[Kind, str]]) -> dict[str, Kind]:
+    """Return links without fragments and repeats; a link is of the kind that came first."""
+    distinct: dict[str, Kind] = {}
+    for kind, href in links:
+        bare = href.partition("#")[0]
+        if bare not in distinct:
+            distinct[bare] = kind
+    return distinct
 
 
 def _directory(base: str) -> str:

@@ -232,7 +232,7 @@ def test_reaching_a_limit_says_how_to_go_on():
 
     assert [
         "Reached your limit of 500 pages in 13 s (18.6 MB, 500 pages saved, 4 errors, 1,911 URLs waiting).",
-        "  errors     3 × 404, 1 × timeout   crawler query errors",  # noqa: RUF001 - the sign that is meant
+        "  errors     3 × 404, 1 × timeout   crawler query errors",
         "  continue                          crawler seeds/docs.txt -n 1000",
     ] == closing.lines(summary, but(WAY, max_pages=500))
 
@@ -268,7 +268,7 @@ def test_a_finished_run_says_where_to_look():
 
     assert [
         "Finished in 4 min 02 s: 500 pages (18.6 MB), 0 errors.",
-        "  skipped   1,203 × scope, 12 × robots   crawler query excluded",  # noqa: RUF001 - the sign that is meant
+        "  skipped   1,203 × scope, 12 × robots   crawler query excluded",
         "  look                                   crawler query pages",
     ] == lines
 

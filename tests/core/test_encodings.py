@@ -371,3 +371,30 @@ def test_detection_loads_its_detector_only_when_it_must(monkeypatch: pytest.Monk
     encoding_of(passage("x"), None)
     encoding_of(passage(LONG_KOREAN), None)
     encoding_of(passage(LONG_KOREAN, "cp949"), "text/html; charset=euc-kr")
+
+
+def test_a_late_declaration_beats_a_guess():
+    """What no detector can know: one letter, in an encoding that is rare."""
+    assert "iso-8859-2" == encoding_of(b"<p>" + b" " * 1024 + b"<meta charset=latin2>\xb1", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("서울", ("utf-8", "utf-16le", "utf-16be", "euc-kr", "gb18030")),
+        ("日本語", ("utf-8", "shift_jis", "euc-jp", "iso-2022-jp", "gbk")),
+        ("漢字", ("big5", "gbk", "gb18030")),
+        ("Привет", ("windows-1251", "koi8-r", "koi8-u", "ibm866", "iso-8859-5", "x-mac-cyrillic")),
+        ("Ελλάδα", ("windows-1253", "iso-8859-7")),
+        ("żółw", ("windows-1250", "iso-8859-2")),
+        ("שלום", ("windows-1255", "iso-8859-8", "iso-8859-8-i")),
+        ("سلام", ("windows-1256", "iso-8859-6")),
+        ("ไทย", ("windows-874",)),
+        ("İstanbul", ("windows-1254",)),
+        ("é", ("windows-1252", "macintosh", "iso-8859-15", "windows-1258")),
+    ],
+)
+def test_an_encoding_reads_its_own_letters(text, names):
+    pythons = {"iso-8859-8-i": "iso-8859-8", "macintosh": "mac-roman", "windows-874": "cp874", "x-mac-cyrillic": "mac-cyrillic"}
+    for name in names:
+        assert text == decode(text.encode(pythons.get(name, name)), name)

@@ -41,21 +41,23 @@ def robots(text: str) -> Robots:
     return Robots.parse(text.encode(), AGENT)
 
 
-def schedule_of(hosts: dict[int, int], *, now: float = NOW, rules: Robots | None = ALLOW_ALL, memory: Memory = FRESH, **chosen) -> Schedule:
+def schedule_of(hosts: dict[int, int], *, rules: Robots | None = ALLOW_ALL, memory: Memory = FRESH, **chosen) -> Schedule:
     """Return a schedule with so many URLs of each host in hand."""
     schedule = Schedule(Settings(**chosen), agent=AGENT)
     for host, count in hosts.items():
-        take(schedule, host, count, now=now, rules=rules, memory=memory)
+        take(schedule, host, count, rules=rules, memory=memory)
     return schedule
 
 
-def take(schedule: Schedule, host: int, count: int, *, now: float = NOW, rules: Robots | None = ALLOW_ALL, memory: Memory = FRESH) -> None:
+def take(schedule: Schedule, host: int, count: int, *, rules: Robots | None = ALLOW_ALL, memory: Memory = FRESH) -> None:
     schedule.hold(host, host_name(host), host, memory)
-    schedule.know(host, host * 10, f"http://{host_name(host)}", now=now, read_at=now, rules=rules)
-    schedule.fill(host, [request(host, number) for number in range(count)], now)
+    schedule.know(host, host * 10, f"http://{host_name(host)}", now=NOW, read_at=NOW, rules=rules)
+    schedule.fill(host, [request(host, number) for number in range(count)], NOW)
 
 
-def land(schedule: Schedule, request: Request, now: float, *, status: int | None = 200, fault: Fault | None = None, ttfb: float = 0.3) -> None:
+def land(
+    schedule: Schedule, request: Request, now: float, *, status: int | None = 200, fault: Fault | None = None, ttfb: float = 0.3
+) -> None:
     """Let an answer arrive whole and be recorded at once. 0.3 s is neither quick nor slow for a gap of half a second."""
     schedule.answered(request, now)
     schedule.finished(request, now, status=status, fault=fault, ttfb=ttfb)
@@ -70,7 +72,9 @@ def asked_for_robots(schedule: Schedule, now: float = NOW) -> Request:
             raise AssertionError(other)
 
 
-def learnt(schedule: Schedule, request: Request, now: float, *, text: str | None = None, status: int = 200, target: str | None = None) -> Rest | None:
+def learnt(
+    schedule: Schedule, request: Request, now: float, *, text: str | None = None, status: int = 200, target: str | None = None
+) -> Rest | None:
     """Let a robots.txt come to this."""
     schedule.answered(request, now)
     schedule.finished(request, now, status=status, fault=None, ttfb=0.7)
@@ -655,7 +659,9 @@ class ScheduleMachine(RuleBasedStateMachine):
             name = request(host, 0, origin=origin).origin
             self.schedule.know(host, host * 10 + origin, name, now=self.now, read_at=0.0, rules=None)
 
-    @rule(host=st.sampled_from(HOSTS), count=st.integers(1, 4), priority=st.integers(-1, 3), private=st.booleans(), origin=st.integers(0, 1))
+    @rule(
+        host=st.sampled_from(HOSTS), count=st.integers(1, 4), priority=st.integers(-1, 3), private=st.booleans(), origin=st.integers(0, 1)
+    )
     def fill(self, host, count, priority, private, origin) -> None:
         if host in self.parked or not self.schedule.holds(host):
             return
@@ -835,7 +841,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert not any(count > 1 for count in self.fate.values())
 
 
-CHOICES = {"adaptive": Settings(), "fixed": Settings(delay=2.0), "none": Settings(delay=0.0, concurrency=4)}
+CHOICES = {"adaptive": Settings(), "fixed": Settings(delay=2.0), "none": Settings(delay=0.0, concurrency=2)}
 
 
 def check(chosen: Settings, monkeypatch: pytest.MonkeyPatch, *, shrink: bool = True) -> None:

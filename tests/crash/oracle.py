@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 _spec = importlib.util.spec_from_file_location("crash_site", Path(__file__).with_name("site.py"))
@@ -111,4 +112,4 @@ def gaps(log: list[str]) -> dict[str, list[float]]:
     for line in log:
         moment, host, _ = line.split(" ", 2)
         moments.setdefault(host, []).append(float(moment))
-    return {host: [later - earlier for earlier, later in zip(times, times[1:], strict=False)] for host, times in moments.items()}
+    return {host: [later - earlier for earlier, later in pairwise(times)] for host, times in moments.items()}

@@ -398,7 +398,7 @@ async def test_links_that_a_page_asks_not_to_follow_stay_out_when_bounds_change(
 async def test_without_parser_processes_the_crawl_stops_loudly_and_loses_nothing(site, crawl, monkeypatch):
     from crawler.parsing import pool
 
-    def broken() -> None:
+    def broken(deadline: float) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     site.pages = {"/": "x"}

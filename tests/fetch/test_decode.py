@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import sys
 import tracemalloc
@@ -148,7 +149,7 @@ def test_a_frame_of_zstd_that_begins_with_a_chunk_is_not_lost():
     assert decoder.complete()
 
 
-@pytest.mark.parametrize(("coding", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstd.compress(b""))])
+@pytest.mark.parametrize(("coding", "member"), [("gzip", gzip.compress(b"", mtime=0)), ("zstd", zstd.compress(b""))])
 def test_a_flood_of_empty_members_is_refused(coding, member):
     assert (b"", True) == decode(member * MAX_MEMBERS, coding)
     with pytest.raises(DecodeError, match="more than 100"):
@@ -173,10 +174,8 @@ def test_a_broken_stream_is_named(coding, data):
 
 @given(st.sampled_from(sorted(STEPS)), st.binary(max_size=300), st.integers(1, 40))
 def test_no_bytes_bring_the_decoder_down(coding, data, step):
-    try:
+    with contextlib.suppress(DecodeError):
         decode(data, coding, step=step)
-    except DecodeError:
-        pass
 
 
 @given(
@@ -211,19 +210,18 @@ def test_whatever_the_chunks_members_are_one_body(parts, step, padding):
 def test_a_bomb_is_refused_by_its_ratio_in_bounded_memory(coding):
     bomb = ENCODERS[coding](bytes(100 * 1024 * 1024))
     decoder = Decoder([coding])
-    decoded = 0
+    sizes: list[int] = []
+    pieces = (piece for start in range(0, len(bomb), 65_536) for piece in decoder.feed(bomb[start : start + 65_536]))
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError, match="a bomb"):
-            for start in range(0, len(bomb), 65_536):
-                for piece in decoder.feed(bomb[start : start + 65_536]):
-                    decoded += len(piece)
-                    assert len(piece) <= 2 * PIECE      # brotli's own limit is a soft one
+            sizes.extend(map(len, pieces))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
-    assert decoded <= 200 * len(bomb) + 1024 * 1024
+    assert max(sizes) <= 2 * PIECE      # brotli's own limit is a soft one
+    assert sum(sizes) <= 200 * len(bomb) + 1024 * 1024
     assert peak < 8 * 1024 * 1024
 
 

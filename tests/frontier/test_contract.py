@@ -28,14 +28,13 @@ def refused(url: str, reason: Reason = Reason.SCOPE, depth: int = 1) -> Rejected
     return Rejected(Link(url, Kind.A, depth), reason, f"rule of {reason}")
 
 
-def offers(*targets: str, depth: int = 1, kind: Kind = Kind.A, secret: bytes = bytes(16), hops: int = 0, reason: Reason | None = None) -> Offers:
+def offers(*targets: str, secret: bytes, depth: int = 1, kind: Kind = Kind.A, hops: int = 0, reason: Reason | None = None) -> Offers:
     """Pack links as a parser process does."""
     marks = b"".join(urls.fingerprint(urls.key(url), secret).to_bytes(8, "little", signed=True) for url in targets)
     rules = () if reason is None else ((reason.value, "rule"),)
     priority = -1 if kind is Kind.REDIRECT else depth
-    return Offers(
-        "\n".join(targets), bytes([KIND_CODE[kind]] * len(targets)), bytes([len(rules)] * len(targets)), marks, rules, depth, 0, hops, priority
-    )
+    kinds, verdicts = bytes([KIND_CODE[kind]] * len(targets)), bytes([len(rules)] * len(targets))
+    return Offers("\n".join(targets), kinds, verdicts, marks, rules, depth, 0, hops, priority)
 
 
 def page(entry: Request, links: Offers = NO_OFFERS, **more) -> Settled:
@@ -502,7 +501,8 @@ async def test_rules_of_robots_txt_come_with_the_next_lease(stored):
     [again] = await claim(stored)
 
     [origin] = again.origins
-    assert (NOW, 200, b"User-agent: *\nCrawl-delay: 2", 2.0) == (origin.robots_at, origin.robots_status, origin.robots_text, origin.crawl_delay)
+    assert (NOW, 200, 2.0) == (origin.robots_at, origin.robots_status, origin.crawl_delay)
+    assert b"User-agent: *\nCrawl-delay: 2" == origin.robots_text
 
 
 async def test_a_robots_txt_that_was_linked_to_as_a_page_leaves_the_counts_once_it_is_asked_for(stored):
