@@ -841,16 +841,16 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert not any(count > 1 for count in self.fate.values())
 
 
-CHOICES = {"adaptive": Settings(), "fixed": Settings(delay=2.0), "none": Settings(delay=0.0, concurrency=2)}
+CHOICES = {"adaptive": Settings(), "fixed": Settings(delay=2.0), "none": Settings(delay=0.0, per_host=2)}
 
 
-def check(chosen: Settings, monkeypatch: pytest.MonkeyPatch, *, shrink: bool = True) -> None:
+def check(chosen: Settings, monkeypatch: pytest.MonkeyPatch, *, examples: int = 150, shrink: bool = True) -> None:
     monkeypatch.setattr(ScheduleMachine, "chosen", chosen)
     phases = [phase for phase in Phase if phase is not Phase.explain] if shrink else [Phase.generate]
     run_state_machine_as_test(
         ScheduleMachine,
         settings=settings(
-            max_examples=150, stateful_step_count=40, deadline=None, database=None, derandomize=True, phases=phases,
+            max_examples=examples, stateful_step_count=40, deadline=None, database=None, derandomize=True, phases=phases,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
@@ -918,4 +918,4 @@ MISTAKES = [
 def test_the_machine_catches_a_planted_mistake(mistake, choice, monkeypatch):
     mistake(monkeypatch)
     with pytest.raises(AssertionError):
-        check(CHOICES[choice], monkeypatch, shrink=False)
+        check(CHOICES[choice], monkeypatch, examples=3_000, shrink=False)     # ends with the first that fails
