@@ -265,7 +265,7 @@ def test_recipes_in_sql_are_understood(page: Path):
 # --- all pages ----------------------------------------------------------------------------------------------------
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
-FOREIGN = {"--site", "--python", "--pages", "--port", "--version", "--max"}
+FOREIGN = {"--site", "--start", "--python", "--pages", "--port", "--version", "--max"}
 """Options of other programs that the pages call."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -41,6 +43,12 @@ class Session:
 
 
 def program_name() -> str:
-    """Return how the program was called, so that the commands it suggests can be copied."""
+    """Return how the program was called, so that the commands it suggests can be copied: by its name where the shell finds it."""
     called = Path(sys.argv[0])
-    return "python -m crawler" if called.name in ("__main__.py", "-m") else called.name
+    if called.name in ("__main__.py", "-m"):
+        return "python -m crawler"
+    found = shutil.which(called.name)
+    if found is None or Path(found).resolve() != called.resolve():
+        nearby = os.path.relpath(called)
+        return str(called) if nearby.startswith("..") else nearby
+    return called.name

@@ -480,3 +480,21 @@ def test_a_question_without_a_crawl_ends_with_6(called, argv):
     assert "there is no crawl under output/ yet" in err
     Path("mine").mkdir()
     assert "mine holds no crawl" in called(*argv, "-o", "mine")[2]
+
+
+def test_commands_are_suggested_the_way_that_the_program_was_called(tmp_path, monkeypatch):
+    """In a virtual environment that is not activated the bare name would not be found."""
+    from crawler.cli.session import program_name
+
+    program = tmp_path / ".venv" / "bin" / "crawler"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert ".venv/bin/crawler" == program_name()
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert "crawler" == program_name()
+    monkeypatch.setattr("sys.argv", ["/x/crawler/__main__.py"])
+    assert "python -m crawler" == program_name()
