@@ -6,6 +6,7 @@ Stop means: stop feeding. What is in flight may land within a grace, is committe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import sqlite3
@@ -19,13 +20,14 @@ import crawler
 from crawler.archive.files import FileArchive
 from crawler.clock import Clock, SystemClock
 from crawler.core import policy, secrets, urls
-from crawler.core.metrics import Fold, Snapshot, Summary, Waiting
+from crawler.core.metrics import Fold, Snapshot, Summary
 from crawler.core.metrics import Outcome as RunOutcome
 from crawler.core.model import Failed, Redirected, Request, RobotsRead, Visited
 from crawler.core.schedule import Schedule
 from crawler.core.scope import Rules, Scope, ruleset_of
 from crawler.core.seeds import Seed, Source
 from crawler.core.settings import Settings
+from crawler.engine import telling
 from crawler.engine.committer import BACKLOG, BATCH, Committer
 from crawler.engine.feeder import Feeder
 from crawler.engine.recording import Landed
@@ -73,7 +75,6 @@ class Crawler:
         self._stops = 0
         self._received = 0
         self._signal: int | None = None
-        self._stopped = asyncio.Event()
         self._dropped = 0
         self._parked: list[tuple[str, str, int]] = []
         self._deadline: float | None = None
@@ -85,7 +86,6 @@ class Crawler:
         self._stops += 1
         self._signal = self._signal or signum
         if hasattr(self, "_feeder"):
-            self._stopped.set()
             self._feeder.stir()
 
     async def run(self) -> Summary:
@@ -198,18 +198,16 @@ class Crawler:
     async def _crawl(self, started: float) -> Summary:
         deadline = None if self._settings.max_time is None else started + self._settings.max_time
         self._deadline = deadline
-        if self._stops:
-            self._stopped.set()
         outcome: RunOutcome = "failed"
         try:
             async with asyncio.TaskGroup() as group:
                 committing = group.create_task(self._committer.run())
                 workers = [group.create_task(self._work()) for _ in range(self._settings.concurrency)]
-                telling = group.create_task(self._tell_progress())
+                reporting = group.create_task(self._tell_progress())
                 await self._feeder.run()
                 await self._land(workers)
                 await self._settle_rest()
-                for task in (committing, telling, *workers, *self._tasks):
+                for task in (committing, reporting, *workers, *self._tasks):
                     task.cancel()
             outcome = await self._outcome()
         except ExceptionGroup as group_error:
@@ -218,8 +216,13 @@ class Crawler:
             self._ending = True
             for task in tuple(self._tasks):
                 await asyncio.wait([task])
-            await self._ledger.end(outcome, now=self._clock.now(), clean=outcome != "failed" and self._dropped == 0)
-        summary = await self._summary(outcome)
+            clean = outcome != "failed" and self._dropped == 0
+            with contextlib.suppress(*(() if clean else (sqlite3.Error,))):     # a full disk has been told already
+                await self._ledger.end(outcome, now=self._clock.now(), clean=clean)
+        summary = telling.summary(
+            self._clock.now(), outcome, self._fold, self._frontier, self._feeder, parked=self._parked, signum=self._signal,
+            dropped=self._dropped,
+        )  # fmt: skip
         await self._hooks.send(RunEnded(summary))
         return summary
 
@@ -333,26 +336,6 @@ class Crawler:
         self._parked = await self._frontier.parked()
         return "parked" if self._parked else "finished"
 
-    async def _summary(self, outcome: RunOutcome) -> Summary:
-        statistics = await self._frontier.statistics()
-        return Summary(
-            outcome=outcome,
-            elapsed=self._clock.now() - self._fold.started,
-            pages=statistics.pages,
-            run_pages=self._fold.run_pages,
-            bytes=self._fold.bytes,
-            queued=statistics.queued,
-            errors=tuple(self._fold.errors.most_common()),
-            parked=tuple(self._parked) if outcome == "parked" else (),
-            limit=self._feeder.limit if outcome == "limit" else None,
-            signal=self._signal,
-            dropped=self._dropped,
-            hosts_asked=self._feeder.hosts_taken,
-            skipped=tuple(self._fold.skipped.most_common()),
-        )
-
-    # --- telling -------------------------------------------------------------------------------------------------
-
     async def _tell_progress(self) -> None:
         while self._hooks.heard:
             await asyncio.sleep(PROGRESS_EVERY)
@@ -360,25 +343,8 @@ class Crawler:
 
     def snapshot(self) -> Snapshot:
         """Return where the crawl stands."""
-        now, fold, frontier = self._clock.now(), self._fold, self._frontier
-        pages, received = fold.rates(now)
-        queued = frontier.queued
-        waiting = self._schedule.waiting(now) if self._feeder.busy < self._settings.concurrency else []
-        return Snapshot(
-            elapsed=now - fold.started,
-            pages=frontier.pages,
-            run_pages=fold.run_pages,
-            queued=queued,
-            errors=frontier.writer.errors,
-            bytes=fold.bytes,
-            pages_per_second=pages,
-            bytes_per_second=received,
-            hosts=len(self._schedule),
-            in_flight=self._feeder.busy,
-            trend=fold.trend(queued),
-            eta=fold.eta(now, queued, frontier.pages, self._settings.max_pages),
-            waiting=tuple(Waiting(*entry) for entry in waiting),
-            stopping=bool(self._stops),
+        return telling.snapshot(
+            self._clock.now(), self._settings, self._fold, self._frontier, self._schedule, self._feeder, stopping=bool(self._stops)
         )
 
 

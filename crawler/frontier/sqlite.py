@@ -19,7 +19,8 @@ from crawler.core.model import FAULTS, KINDS, HostId, LeaseId, Rejected, Request
 from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled
 from crawler.frontier.batch import Gathered
 from crawler.frontier.opening import open_reader, open_writer
-from crawler.frontier.writing import Writer, stored_bodies
+from crawler.frontier.statements import stored_bodies
+from crawler.frontier.writing import Writer
 
 _DUE_HOSTS = """
 SELECT host_id, name, next_at, pace_ms, failures, rest_reason FROM host

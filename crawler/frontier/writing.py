@@ -14,7 +14,7 @@ import msgspec
 
 from crawler.core import urls
 from crawler.core.model import FAULT_CODE, Body, Kind, OriginId, Reason, State, UrlId
-from crawler.frontier import Attempt, HostState, OriginState, Settled
+from crawler.frontier import HostState, OriginState, Settled
 from crawler.frontier.batch import (
     ROBOTS_CODE,
     Gathered,
@@ -27,44 +27,24 @@ from crawler.frontier.batch import (
     following,
 )
 from crawler.frontier.known import Known
+from crawler.frontier.statements import (
+    ADD_FETCH,
+    ADD_URL,
+    BETTER_URL,
+    CHILDREN,
+    COUNT_HOST,
+    LOOK_UP,
+    SETTLE_URL,
+    STATE_HOST,
+    STATE_ORIGIN,
+    WAKE_HOST,
+    attempt_row,
+    ms,
+    stored_bodies,
+)
 
 UNRECORDED_AFTER = 10_000
 """Refusals of one host that get a row; further ones are only counted, so that a link farm cannot fill the disk."""
-
-_LOOK_UP = """
-SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
-  u.due_at IS NOT NULL, u.ruleset, u.kind
-FROM url u JOIN origin o USING (origin_id) WHERE u.fingerprint IN (SELECT value FROM json_each(?))"""
-_CHILDREN = """
-SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
-  u.due_at IS NOT NULL, u.ruleset, u.kind, l.kind
-FROM link l JOIN url u ON u.url_id = l.dst_id JOIN origin o USING (origin_id) WHERE l.src_id = ?"""
-_ADD_URL = """
-INSERT INTO url (url_id, fingerprint, origin_id, host_id, path, state, depth, priority, parent_id, kind, hops, ruleset, reason, rule)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_BETTER_URL = """
-UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?, reason = ?, rule = ?
-WHERE url_id = ?"""
-_SETTLE_URL = """
-UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id), page_id = coalesce(?, page_id), reason = ?, rule = ?
-WHERE url_id = ?"""
-_ADD_FETCH = """
-INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, charset, wire_bytes, ttfb_ms, total_ms, ip,
-  redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_COUNT_HOST = """
-UPDATE host SET queued = queued + ?, delayed = delayed + ?, done = done + ?, failed = failed + ?, excluded = excluded + ?,
-  unrecorded = unrecorded + ? WHERE host_id = ?"""
-_STATE_HOST = """
-UPDATE host SET next_at = ?, pace_ms = ?, failures = ?, rest_reason = ?, parked = ? WHERE host_id = ?"""
-_WAKE_HOST = """
-UPDATE host SET wake_at = max(next_at, CASE WHEN queued > delayed THEN 0 ELSE
-  coalesce((SELECT min(due_at) FROM url WHERE url.host_id = host.host_id AND due_at IS NOT NULL), 0) END)
-WHERE host_id IN (SELECT value FROM json_each(?))"""
-_STATE_ORIGIN = """
-UPDATE origin SET robots_at = ?, robots_status = ?, robots_fault = ?, robots_txt = ?, crawl_delay_ms = ? WHERE origin_id = ?"""
-_DIGESTS_A_QUERY = 32
-_FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * _DIGESTS_A_QUERY)})"
 
 
 class Writer:
@@ -138,7 +118,7 @@ class Writer:
             await self.db.executemany(sql, rows)
 
     async def _look_up(self, marks: Iterable[int]) -> dict[int, Row]:
-        rows = await self.db.execute_fetchall(_LOOK_UP, (msgspec.json.encode(list(marks)).decode(),))
+        rows = await self.db.execute_fetchall(LOOK_UP, (msgspec.json.encode(list(marks)).decode(),))
         return {row[1]: Row(*row) for row in rows}
 
     async def _weigh(self, gathered: Gathered) -> Weighed:
@@ -193,7 +173,7 @@ class Writer:
                 tally.unrecorded(host_id)
         weighed.new = kept
         weighed.number(self._next["url"])
-        await self._many(_ADD_URL, [self._url_row(weighed.rows[offer.url], offer, tally) for offer in kept])
+        await self._many(ADD_URL, [self._url_row(weighed.rows[offer.url], offer, tally) for offer in kept])
         self._next["url"] += len(kept)
 
     def _url_row(self, row: int, offer: Offer, tally: Tally) -> tuple[object, ...]:
@@ -250,13 +230,14 @@ class Writer:
         self, row: Row, depth: int, priority: int, parent: int | None, ruleset: int, reason: str | None, rule: str | None, tally: Tally
     ) -> None:
         state = row.state
+        parent = None if self._links == "none" else parent
         if state == State.EXCLUDED and reason is None:
             state = State.QUEUED
             tally.move(row.host_id, row.state, state)
         elif state != State.EXCLUDED:
             reason = rule = None
             self.lowered[row.id] = min(depth, self.lowered.get(row.id, depth))
-        await self.db.execute(_BETTER_URL, (state, depth, priority, parent, ruleset, reason, rule, row.id))
+        await self.db.execute(BETTER_URL, (state, depth, priority, parent, ruleset, reason, rule, row.id))
 
     async def _settle(
         self, batch: Sequence[Settled], gathered: Gathered, weighed: Weighed, tally: Tally, delayed: Mapping[UrlId, bool]
@@ -274,16 +255,16 @@ class Writer:
                 target = gathered.redirects.get(url_id)
                 redirect_id = None if target is None else weighed.rows.get(target) or self.known.row(target)
                 body_id = None if settled.body is None else bodies[settled.body.digest]
-                fetches.append((fetch_id, url_id, self.run_id, *_attempt_row(settled.attempt, redirect_id, body_id)))
+                fetches.append((fetch_id, url_id, self.run_id, *attempt_row(settled.attempt, redirect_id, body_id)))
             self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
             page_id = fetch_id if settled.page else None
             changes.append(
-                (settled.state, settled.tries, _ms(settled.due_at), fetch_id, page_id, settled.reason, settled.rule, url_id)
+                (settled.state, settled.tries, ms(settled.due_at), fetch_id, page_id, settled.reason, settled.rule, url_id)
             )
             if settled.origin is not None:
                 await self._remember_origin(settled.origin)
-        await self._many(_ADD_FETCH, fetches)
-        await self._many(_SETTLE_URL, changes)
+        await self._many(ADD_FETCH, fetches)
+        await self._many(SETTLE_URL, changes)
 
     def _tally(self, settled: Settled, weighed: Weighed, tally: Tally, *, was_delayed: bool) -> None:
         request = settled.request
@@ -315,8 +296,8 @@ class Writer:
 
     async def _remember_origin(self, origin: OriginState) -> None:
         fault = None if origin.robots_fault is None else FAULT_CODE[origin.robots_fault]
-        row = (_ms(origin.robots_at), origin.robots_status, fault, origin.robots_text, _ms(origin.crawl_delay), origin.origin_id)
-        await self.db.execute(_STATE_ORIGIN, row)
+        row = (ms(origin.robots_at), origin.robots_status, fault, origin.robots_text, ms(origin.crawl_delay), origin.origin_id)
+        await self.db.execute(STATE_ORIGIN, row)
 
     async def _link(self, gathered: Gathered, weighed: Weighed) -> None:
         if self._links != "all":
@@ -335,7 +316,7 @@ class Writer:
             sql = "SELECT host_id FROM url WHERE url_id = ? AND state = 1"
             for (host_id,) in await self.db.execute_fetchall(sql, (row,)):
                 sql = "UPDATE url SET state = 0, due_at = ?, hops = ?, tries = 0 WHERE url_id = ?"
-                await self.db.execute(sql, (_ms(settled.attempt.at), settled.offers.hops, row))
+                await self.db.execute(sql, (ms(settled.attempt.at), settled.offers.hops, row))
                 tally.move(host_id, State.DONE, State.QUEUED, delayed=True)
 
     async def _propagate(self, batch: Sequence[Settled], tally: Tally) -> None:
@@ -346,7 +327,7 @@ class Writer:
         work = [(row, depth) for row, depth in self.lowered.items()]
         while work:
             parent, depth = work.pop()
-            for *fields, kind in await self.db.execute_fetchall(_CHILDREN, (parent,)):
+            for *fields, kind in await self.db.execute_fetchall(CHILDREN, (parent,)):
                 child, nearer = Row(*fields), depth_of(kind, depth)
                 if nearer >= child.depth:
                     continue
@@ -370,42 +351,18 @@ class Writer:
 
     async def count(self, tally: Tally, hosts: Iterable[HostState] = ()) -> None:
         """Move the counters of hosts and states, and work out when each touched host wakes."""
-        await self._many(_COUNT_HOST, tally.host_rows())
+        await self._many(COUNT_HOST, tally.host_rows())
         latest = {host.host_id: host for host in hosts}
         rows = [
-            (_ms(host.next_at), _ms(host.pace), host.failures, host.rest_reason, host.parked, host.host_id)
+            (ms(host.next_at), ms(host.pace), host.failures, host.rest_reason, host.parked, host.host_id)
             for host in latest.values()
         ]
-        await self._many(_STATE_HOST, rows)
+        await self._many(STATE_HOST, rows)
         touched = sorted(tally.hosts.keys() | latest.keys())
-        await self.db.execute(_WAKE_HOST, (msgspec.json.encode(touched).decode(),))
+        await self.db.execute(WAKE_HOST, (msgspec.json.encode(touched).decode(),))
         await self.db.executemany("UPDATE state SET urls = urls + ? WHERE state = ?", [(n, s) for s, n in tally.states.items() if n])
         for state, moved in tally.states.items():
             self.totals[state] = self.totals.get(state, 0) + moved
         self.grown.update(host_id for host_id, moved in tally.hosts.items() if moved["found"])
         meta = [(str(self.pages), "pages"), (str(self.errors), "errors")]
         await self.db.executemany("UPDATE meta SET value = ? WHERE key = ?", meta)
-
-
-async def stored_bodies(db: aiosqlite.Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str]]:
-    """Return the row and the file of those digests that are stored."""
-    ids: dict[bytes, tuple[int, str]] = {}
-    left = list(digests)
-    while left:
-        chunk, left = left[:_DIGESTS_A_QUERY], left[_DIGESTS_A_QUERY:]
-        padded = chunk + [None] * (_DIGESTS_A_QUERY - len(chunk))      # one statement for every length
-        ids.update({row[0]: (row[1], row[2]) for row in await db.execute_fetchall(_FIND_BODIES, padded)})
-    return ids
-
-
-def _attempt_row(attempt: Attempt, redirect_id: int | None, body_id: int | None) -> tuple[object, ...]:
-    return (
-        _ms(attempt.at), attempt.status, None if attempt.fault is None else FAULT_CODE[attempt.fault], attempt.detail,
-        attempt.truncated, attempt.mime, attempt.charset, attempt.wire_bytes, _ms(attempt.ttfb), _ms(attempt.total), attempt.ip,
-        redirect_id, body_id, attempt.etag, attempt.last_modified, attempt.title, attempt.lang, attempt.noindex, attempt.links,
-        attempt.links_truncated, attempt.headers,
-    )  # fmt: skip
-
-
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)

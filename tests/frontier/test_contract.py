@@ -581,7 +581,7 @@ async def test_a_batch_that_fails_leaves_nothing_behind(monkeypatch, stored):
     [lease] = await claim(stored)
     before = await stored.statistics()
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "_STATE_HOST", "UPDATE nowhere SET x = ? , y = ?, z = ?, a = ?, b = ? WHERE c = ?")
+        patch.setattr(writing, "STATE_HOST", "UPDATE nowhere SET x = ? , y = ?, z = ?, a = ?, b = ? WHERE c = ?")
         with pytest.raises(sqlite3.OperationalError):
             await stored.commit([page(lease.requests[0], offers(B, secret=stored.secret), host=waits(lease.requests[0], NOW))])
     assert before == await stored.statistics()

@@ -1,0 +1,71 @@
+"""The writer's SQL, and how values become its rows: moments in milliseconds, faults by their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import aiosqlite
+
+from crawler.core.model import FAULT_CODE
+from crawler.frontier import Attempt
+
+LOOK_UP = """
+SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
+  u.due_at IS NOT NULL, u.ruleset, u.kind
+FROM url u JOIN origin o USING (origin_id) WHERE u.fingerprint IN (SELECT value FROM json_each(?))"""
+CHILDREN = """
+SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
+  u.due_at IS NOT NULL, u.ruleset, u.kind, l.kind
+FROM link l JOIN url u ON u.url_id = l.dst_id JOIN origin o USING (origin_id) WHERE l.src_id = ?"""
+ADD_URL = """
+INSERT INTO url (url_id, fingerprint, origin_id, host_id, path, state, depth, priority, parent_id, kind, hops, ruleset, reason, rule)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+BETTER_URL = """
+UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?, reason = ?, rule = ?
+WHERE url_id = ?"""
+SETTLE_URL = """
+UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id), page_id = coalesce(?, page_id), reason = ?, rule = ?
+WHERE url_id = ?"""
+ADD_FETCH = """
+INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, charset, wire_bytes, ttfb_ms, total_ms, ip,
+  redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+COUNT_HOST = """
+UPDATE host SET queued = queued + ?, delayed = delayed + ?, done = done + ?, failed = failed + ?, excluded = excluded + ?,
+  unrecorded = unrecorded + ? WHERE host_id = ?"""
+STATE_HOST = """
+UPDATE host SET next_at = ?, pace_ms = ?, failures = ?, rest_reason = ?, parked = ? WHERE host_id = ?"""
+WAKE_HOST = """
+UPDATE host SET wake_at = max(next_at, CASE WHEN queued > delayed THEN 0 ELSE
+  coalesce((SELECT min(due_at) FROM url WHERE url.host_id = host.host_id AND due_at IS NOT NULL), 0) END)
+WHERE host_id IN (SELECT value FROM json_each(?))"""
+STATE_ORIGIN = """
+UPDATE origin SET robots_at = ?, robots_status = ?, robots_fault = ?, robots_txt = ?, crawl_delay_ms = ? WHERE origin_id = ?"""
+DIGESTS_A_QUERY = 32
+FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * DIGESTS_A_QUERY)})"
+
+
+async def stored_bodies(db: aiosqlite.Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[int, str]]:
+    """Return the row and the file of those digests that are stored."""
+    ids: dict[bytes, tuple[int, str]] = {}
+    left = list(digests)
+    while left:
+        chunk, left = left[:DIGESTS_A_QUERY], left[DIGESTS_A_QUERY:]
+        padded = chunk + [None] * (DIGESTS_A_QUERY - len(chunk))      # one statement for every length
+        ids.update({row[0]: (row[1], row[2]) for row in await db.execute_fetchall(FIND_BODIES, padded)})
+    return ids
+
+
+def attempt_row(attempt: Attempt, redirect_id: int | None, body_id: int | None) -> tuple[object, ...]:
+    """Return an attempt as the columns of `fetch` after the first three."""
+    return (
+        ms(attempt.at), attempt.status, None if attempt.fault is None else FAULT_CODE[attempt.fault], attempt.detail,
+        attempt.truncated, attempt.mime, attempt.charset, attempt.wire_bytes, ms(attempt.ttfb), ms(attempt.total), attempt.ip,
+        redirect_id, body_id, attempt.etag, attempt.last_modified, attempt.title, attempt.lang, attempt.noindex, attempt.links,
+        attempt.links_truncated, attempt.headers,
+    )  # fmt: skip
+
+
+def ms(seconds: float | None) -> int | None:
+    """Return seconds as whole milliseconds."""
+    return None if seconds is None else round(seconds * 1000)
