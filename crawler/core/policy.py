@@ -31,6 +31,8 @@ from crawler.core.settings import Settings
 LONGEST_BACKOFF = 3600.0
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds of Retry-After that are obeyed; a host that asks for more is parked."""
+LONGEST_PARK = 7 * 86_400.0
+"""Seconds for which a host is put off, whatever it asks for: one nonsensical header must not lose it for years."""
 LONGEST_CRAWL_DELAY = 60.0
 """Seconds of Crawl-delay that are honoured; a host that asks for more is parked."""
 ROBOTS_HOPS = 5
@@ -123,7 +125,7 @@ def after(outcome: Outcome, settings: Settings, *, now: float, chance: float) ->
 
 def _cured(cure: Cure, word: str, tries: int, asked: float | None, settings: Settings, *, now: float, chance: float) -> Next:
     if asked is not None and asked > LONGEST_RETRY_AFTER:
-        rest = Rest(asked, f"{word}: asks to come back in {asked:.0f} s", park=True)
+        rest = Rest(min(asked, LONGEST_PARK), f"{word}: asks to come back in {asked:.0f} s", park=True)
         return Next(State.QUEUED, tries - 1, now + LONGEST_BACKOFF, rest=rest)
     wait = backoff(cure.wait, tries, chance)
     if asked is not None:
@@ -208,4 +210,4 @@ def _after_robots(outcome: RobotsRead, settings: Settings, *, now: float) -> Nex
     asked = None if outcome.reply is None else retry_after(outcome.reply, now)
     why = f"robots.txt: {word}"
     park = tries >= settings.tries or (asked or 0.0) > LONGEST_RETRY_AFTER or outcome.fault is Fault.GUARD
-    return Next(State.FAILED, tries, rest=Rest(max(asked or 0.0, backoff(5.0, tries, 0.5)), why, park))
+    return Next(State.FAILED, tries, rest=Rest(max(min(asked or 0.0, LONGEST_PARK), backoff(5.0, tries, 0.5)), why, park))

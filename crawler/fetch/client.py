@@ -89,7 +89,7 @@ class Fetcher:
     async def _exchange(self, request: Request, exchange: _Exchange, heard: Heard, keep: Callable[[int], bool]) -> Reply:
         settings = self._settings
         to_headers = settings.dns_timeout + settings.connect_timeout + settings.header_timeout
-        url = yarl.URL(request.url, encoded=True)
+        url = _target(request.url)
         insecure = _host(request) in settings.insecure
         context = self._session.get(url, allow_redirects=False, ssl=not insecure)
         with _Deadline(f"no complete headers within {to_headers:g} s") as deadline:
@@ -239,6 +239,14 @@ class _Deadline:
 def _host(request: Request) -> str:
     """Return the host that is really asked: a redirect of robots.txt leads away from the host that it speaks for."""
     return urls.host_of(urls.split(request.url)[0])
+
+
+def _target(url: str) -> yarl.URL:
+    """Return a URL that is sent exactly as it is spelt; yarl would drop a bare `?` at the end, so it travels in the path."""
+    target = yarl.URL(url, encoded=True)
+    if not url.endswith("?") or target.raw_query_string:
+        return target
+    return yarl.URL.build(scheme=target.scheme, authority=target.raw_authority, path=f"{target.raw_path}?", encoded=True)
 
 
 def _text(raw: bytes) -> str:
