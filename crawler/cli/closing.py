@@ -150,7 +150,9 @@ def _next(summary: Summary, way: Way) -> list[Row]:
         case "failed":
             return [("again", "", way.again())]
         case _:
-            return [("look", "", way.ask("query", "pages"))] if summary.pages else [("again", "", way.again())]
+            if summary.pages:
+                return [("look", "", way.ask("query", "pages"))]
+            return [("anew", "", way.again("--fresh"))] if way.fresh else []
 
 
 def _aligned(rows: list[Row]) -> list[str]:

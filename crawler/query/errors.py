@@ -46,7 +46,7 @@ def nearest(word: str, names: Iterable[str]) -> list[str]:
 
 def refused(what: str) -> QueryError:
     """Return the error for a statement that would do more than read."""
-    hint = "Try a SELECT; to change a crawl there are the commands retry, skip and forget."
+    hint = "Try a SELECT; only the crawler itself changes its database."
     return QueryError(f"{what} is refused: a query may only read", hint)
 
 
@@ -75,10 +75,10 @@ def _damage(text: str, code: int) -> QueryError:
 
 _ANY_QUERY = "Try crawler query without a query for the list of those that have a name."
 _COPY = "Try a copy of the folder that you may write to."
-_OTHER_DAMAGE = ("the database cannot be read", "Try crawler verify.", UNUSABLE)
+_OTHER_DAMAGE = ("the database cannot be read", "Try a copy of the folder, or --fresh to start anew beside it.", UNUSABLE)
 _DAMAGE: dict[int, tuple[str, str, int]] = {
     sqlite3.SQLITE_NOTADB: ("the file is no database", "Try -o with the output folder of a crawl.", UNUSABLE),
-    sqlite3.SQLITE_CORRUPT: ("the database is damaged", "Try crawler verify, which says what is left.", UNUSABLE),
+    sqlite3.SQLITE_CORRUPT: ("the database is damaged", "Try a copy of the folder, or --fresh to start anew beside it.", UNUSABLE),
     sqlite3.SQLITE_IOERR: ("the database cannot be read", "Try again; if it stays, check the disk.", NO_ACCESS),
     sqlite3.SQLITE_CANTOPEN: ("the database cannot be opened", _COPY, NO_ACCESS),
     sqlite3.SQLITE_READONLY: ("the database cannot be opened", _COPY, NO_ACCESS),

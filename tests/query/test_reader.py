@@ -93,13 +93,13 @@ def test_other_databases_and_newer_formats_are_refused_untouched(crawl: Path, da
 
 
 def test_a_damaged_database(crawl: Path, database: Path) -> None:
-    """Damage is named, with the command that says more."""
+    """Damage is named, with what is left to do."""
     with database.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (database.stat().st_size - 4096))
     with pytest.raises(QueryError, match="damaged") as caught, Reader.open(crawl) as reader:
         reader.all("SELECT * FROM url")
-    assert (UNUSABLE, "Try crawler verify, which says what is left.") == (caught.value.exit_code, caught.value.hint)
+    assert (UNUSABLE, "Try a copy of the folder, or --fresh to start anew beside it.") == (caught.value.exit_code, caught.value.hint)
 
 
 # --- beside a writer ----------------------------------------------------------------------------------------------
