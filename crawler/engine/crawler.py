@@ -37,7 +37,7 @@ from crawler.fetch.guard import Guard
 from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier.ledger import Ledger, Past, seed_links
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.hooks import Hooks, HostRested, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
+from crawler.hooks import Hooks, HostRested, Notice, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
 from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
 
@@ -140,7 +140,10 @@ class Crawler:
 
     async def _take_seeds(self) -> list[tuple[Seed, int]]:
         """Make the seeds durable, and with them the bounds of the crawl."""
-        rulesets, new = await self._ledger.seeds(self._seeds)
+        rulesets, new, differing = await self._ledger.seeds(self._seeds)
+        if differing:
+            names = ", ".join(seed.url for seed in differing[:3]) + (", ..." if len(differing) > 3 else "")
+            await self._hooks.send(Notice(f"keeps the options of its first run: {names}; --fresh crawls with the new ones"))
         self._seed_urls = [url for _, seeds in rulesets for url in seeds]
         self._seed_count = len(self._seed_urls)
         settings = self._settings

@@ -85,17 +85,21 @@ class Ledger:
 
     # --- seeds ---------------------------------------------------------------------------------------------------
 
-    async def seeds(self, given: Sequence[Seed]) -> tuple[list[tuple[Options, list[str]]], list[tuple[Seed, int]]]:
-        """Remember the seeds; return each ruleset's options with its seeds' URLs, and the seeds that are new with their ruleset."""
+    async def seeds(self, given: Sequence[Seed]) -> tuple[list[tuple[Options, list[str]]], list[tuple[Seed, int]], list[Seed]]:
+        """Remember the seeds.
+
+        Returns each ruleset's options with its seeds' URLs, the seeds that are new with their ruleset, and those whose options
+        differ from what they were first crawled with: these stay as they were, for what they led to has spread by then.
+        """
         rulesets: list[tuple[Options, list[str]]] = []
         numbers: dict[Options, int] = {}
         for number, options in await self._db.execute_fetchall("SELECT ruleset, options FROM ruleset ORDER BY ruleset"):
             numbers[msgspec.json.decode(options, type=Options)] = number
             rulesets.append((msgspec.json.decode(options, type=Options), []))
-        known = set()
+        known: dict[str, int] = {}
         for url, number in await self._db.execute_fetchall("SELECT url, ruleset FROM seed"):
             rulesets[number][1].append(url)
-            known.add(url)
+            known[url] = number
         new: list[tuple[Seed, int]] = []
         async with self._frontier.writer.transaction():
             for options in dict.fromkeys([Options(), *(seed.options for seed in given)]):
@@ -106,12 +110,12 @@ class Ledger:
                     await self._db.execute("INSERT INTO ruleset VALUES (?, ?)", row)
             for seed in given:
                 if seed.url not in known:
-                    known.add(seed.url)
+                    known[seed.url] = numbers[seed.options]
                     new.append((seed, numbers[seed.options]))
                     rulesets[numbers[seed.options]][1].append(seed.url)
             rows = [(seed.url, number, seed.source, seed.line) for seed, number in new]
             await self._db.executemany("INSERT INTO seed VALUES (?, ?, ?, ?)", rows)
-        return rulesets, new
+        return rulesets, new, [seed for seed in given if known[seed.url] != numbers[seed.options]]
 
     async def twins(self) -> list[tuple[int, str]]:
         """Return the hosts that seeds' redirects let in: (ruleset, host)."""

@@ -85,7 +85,8 @@ def _secret(reader: Reader) -> bytes:
     try:
         return bytes.fromhex(str(row[0] if row else None))
     except ValueError:
-        raise QueryError("the database lacks the key of its fingerprints", "Try a copy of the folder, or --fresh to start anew beside it.", UNUSABLE) from None
+        hint = "Try a copy of the folder, or --fresh to start anew beside it."
+        raise QueryError("the database lacks the key of its fingerprints", hint, UNUSABLE) from None
 
 
 def _find(reader: Reader, url: str, secret: bytes) -> Row | None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from crawler.core.scope import Options
 from crawler.folder import CrawlError, InUse, StorageError
-from crawler.hooks import HostRested, PageStored, RequestFailed, RunStarted, SettingsApplied
+from crawler.hooks import HostRested, Notice, PageStored, RequestFailed, RunStarted, SettingsApplied
 
 
 def links(*targets: str) -> str:
@@ -416,3 +416,12 @@ async def test_an_address_that_was_refused_is_asked_once_it_is_allowed(site, cra
     assert ("excluded", "guard") == crawl.states()["/x"]
     await crawl(scope="any", allow_net=("127.0.0.0/8",))
     assert ("done", None) == crawl.states()["/x"]
+
+
+async def test_options_of_a_seed_that_change_later_are_said_to_have_no_effect(site, crawl):
+    site.pages = {"/": links("/a"), "/a": "a"}
+    await crawl(site.url("/"), options=Options(depth=0))
+    await crawl(site.url("/"), options=Options(depth=1))
+    [notice] = crawl.of(Notice)
+    assert site.url("/") in notice.text
+    assert "/a" not in site.counts
