@@ -320,16 +320,19 @@ class Schedule:
             host.dry = False
             self._hungry.add(host_id)
 
-    def spent(self) -> list[LeaseId]:
-        """Let go of hosts that have nothing left in hand, in flight or on its way to disk; return their leases."""
+    def spent(self, *, full: bool = False) -> list[LeaseId]:
+        """Let go of hosts that have nothing left in hand, in flight or on its way to disk; return their leases.
+
+        Hosts that the frontier may have more of stay, unless the hand is *full*: then others have their turn first.
+        """
         leases = []
         for host_id in tuple(self._ending):
             host = self._hosts[host_id]
-            if host.queue or host.unsettled or not (host.dry or host.parked is not None):
+            if host.queue or host.unsettled:
                 self._ending.discard(host_id)
-                continue
-            leases.append(host.lease)
-            self._forget(host_id)
+            elif full or host.dry or host.parked is not None:
+                leases.append(host.lease)
+                self._forget(host_id)
         return leases
 
     def let_go(self) -> list[LeaseId]:
@@ -339,10 +342,10 @@ class Schedule:
             self._forget(host.id)
         return [host.lease for host in free]
 
-    def spent_ready(self) -> bool:
+    def spent_ready(self, *, full: bool = False) -> bool:
         """Tell whether `spent` would let go of a host."""
         return any(
-            not host.queue and not host.unsettled and (host.dry or host.parked is not None)
+            not host.queue and not host.unsettled and (full or host.dry or host.parked is not None)
             for host in (self._hosts[host_id] for host_id in self._ending)
         )
 

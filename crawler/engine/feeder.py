@@ -142,7 +142,7 @@ class Feeder:
         room = HOSTS_IN_HAND - len(self._schedule)
         refill = self._schedule.hungry() if room > 0 else []
         more = room > 0 and self._wake is not None and self._wake <= now
-        spent = self._schedule.spent()
+        spent = self._schedule.spent(full=room <= 0)
         if spent or refill or more:
             self._claiming = asyncio.create_task(self._claim(now, room if more else 0, refill, spent))
 
@@ -194,10 +194,11 @@ class Feeder:
             most = self._settings.max_pages or 0
             self.limit = "1 page" if most == 1 else f"{most:,} pages"
             return True
-        if self._schedule.hungry() or self._schedule.spent_ready():
+        full = len(self._schedule) >= HOSTS_IN_HAND
+        if (self._schedule.hungry() and not full) or self._schedule.spent_ready(full=full):
             return False
         now = self._clock.now()
-        horizon = now + self._settings.max_rest
+        horizon = now + max(self._settings.max_rest, 2 * (self._settings.delay or 0.0))     # a gap of one's own is no rest
         wake = await self._frontier.next_wake()
         moments = [moment for moment in (until, wake) if moment is not None]
         if not moments:

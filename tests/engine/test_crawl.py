@@ -425,3 +425,17 @@ async def test_options_of_a_seed_that_change_later_are_said_to_have_no_effect(si
     [notice] = crawl.of(Notice)
     assert site.url("/") in notice.text
     assert "/a" not in site.counts
+
+
+async def test_more_hosts_than_can_be_held_take_turns_and_all_are_crawled_to_the_end(site, crawl, monkeypatch):
+    from crawler.engine import feeder
+
+    monkeypatch.setattr(feeder, "HOSTS_IN_HAND", 1)
+    monkeypatch.setattr(feeder, "MOST_PER_HOST", 4)
+    site.pages = {"/": links(*(f"/{n}" for n in range(20)))} | {f"/{n}": links(f"/{n}/x") for n in range(20)}
+    site.pages |= {f"/{n}/x": "x" for n in range(20)}
+    summary = await crawl(*(site.url("/", f"127.0.0.{host}") for host in (1, 2, 3)), concurrency=4)
+    assert ("finished", 3 * 41) == (summary.outcome, summary.pages)
+    assert {3} == set(site.counts.values())
+    pages = [host for host, path in zip(site.hosts, site.asked, strict=True) if path != "/robots.txt"]
+    assert 3 == len(set(pages[:40])), "one host was crawled to its end before the others had a turn"
