@@ -101,7 +101,7 @@ class Scope:
             if outside is not None:
                 return Reason.SCOPE, outside
         if self._exclude or self._include:
-            refused = self._by_pattern(url)
+            refused = self._by_pattern(url, seed=kind is Kind.SEED)
             if refused is not None:
                 return Reason.SCOPE, refused
         trap = self._trap(url)
@@ -140,11 +140,12 @@ class Scope:
             return None if host + path in self._pages[ruleset] else "scope page: not a seed itself"
         return None if (host + path).startswith(self._prefixes[ruleset]) else "scope path: not below a seed's directory"
 
-    def _by_pattern(self, url: str) -> str | None:
+    def _by_pattern(self, url: str, *, seed: bool) -> str | None:
+        """Return the pattern that keeps a URL out; a seed need not be included, for it says itself that it is wanted."""
         for pattern in self._exclude:
             if pattern.search(url):
                 return f"exclude {pattern.pattern}"
-        if self._include and not any(pattern.search(url) for pattern in self._include):
+        if self._include and not seed and not any(pattern.search(url) for pattern in self._include):
             return "include: no pattern matches"
         return None
 

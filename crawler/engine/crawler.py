@@ -22,7 +22,7 @@ from crawler.clock import Clock, SystemClock
 from crawler.core import policy, secrets, urls
 from crawler.core.metrics import Fold, Snapshot, Summary
 from crawler.core.metrics import Outcome as RunOutcome
-from crawler.core.model import Failed, Redirected, Request, RobotsRead, Visited
+from crawler.core.model import Failed, Redirected, Rejected, Request, RobotsRead, Visited
 from crawler.core.schedule import Schedule
 from crawler.core.scope import Rules, Scope, ruleset_of
 from crawler.core.seeds import Seed, Source
@@ -158,7 +158,12 @@ class Crawler:
         self._frontier.writer.depth_limit = lambda ruleset: self._scope.rules.rulesets[ruleset].depth
         links = seed_links(new)
         for start in range(0, len(links), SEEDS_AT_ONCE):
-            await self._frontier.add([self._scope.judge(link) for link in links[start : start + SEEDS_AT_ONCE]])
+            judged = [self._scope.judge(link) for link in links[start : start + SEEDS_AT_ONCE]]
+            await self._frontier.add(judged)
+            for refused in [one for one in judged if isinstance(one, Rejected)][:3]:
+                await self._hooks.send(Notice(f"the seed {refused.link.url} is not crawled: {refused.rule}"))
+        if new:
+            await self._ledger.remember_seeds(new)
         return new
 
     async def _wire(self, stack: AsyncExitStack, started: float, past: Past) -> None:

@@ -86,7 +86,7 @@ class Ledger:
     # --- seeds ---------------------------------------------------------------------------------------------------
 
     async def seeds(self, given: Sequence[Seed]) -> tuple[list[tuple[Options, list[str]]], list[tuple[Seed, int]], list[Seed]]:
-        """Remember the seeds.
+        """Compare the seeds given with those remembered; `remember_seeds` makes the new ones so, once their URLs are queued.
 
         Returns each ruleset's options with its seeds' URLs, the seeds that are new with their ruleset, and those whose options
         differ from what they were first crawled with: these stay as they were, for what they led to has spread by then.
@@ -108,14 +108,18 @@ class Ledger:
                     rulesets.append((options, []))
                     row = (numbers[options], msgspec.json.encode(options).decode())
                     await self._db.execute("INSERT INTO ruleset VALUES (?, ?)", row)
-            for seed in given:
-                if seed.url not in known:
-                    known[seed.url] = numbers[seed.options]
-                    new.append((seed, numbers[seed.options]))
-                    rulesets[numbers[seed.options]][1].append(seed.url)
-            rows = [(seed.url, number, seed.source, seed.line) for seed, number in new]
-            await self._db.executemany("INSERT INTO seed VALUES (?, ?, ?, ?)", rows)
+        for seed in given:
+            if seed.url not in known:
+                known[seed.url] = numbers[seed.options]
+                new.append((seed, numbers[seed.options]))
+                rulesets[numbers[seed.options]][1].append(seed.url)
         return rulesets, new, [seed for seed in given if known[seed.url] != numbers[seed.options]]
+
+    async def remember_seeds(self, new: Sequence[tuple[Seed, int]]) -> None:
+        """Remember seeds whose URLs are in the frontier: the other way round a crash in between would lose them for good."""
+        async with self._frontier.writer.transaction():
+            rows = [(seed.url, number, seed.source, seed.line) for seed, number in new]
+            await self._db.executemany("INSERT OR IGNORE INTO seed VALUES (?, ?, ?, ?)", rows)
 
     async def twins(self) -> list[tuple[int, str]]:
         """Return the hosts that seeds' redirects let in: (ruleset, host)."""

@@ -141,8 +141,8 @@ class SqliteFrontier:
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
-        """Keep every other writer out for the length of the block."""
-        async with self._lock:
+        """Keep every other writer out for the length of the block, and every claim: what is read must still be so when it is handed out."""
+        async with self._lock, self._reading:
             yield
 
     def out(self) -> set[UrlId]:

@@ -439,3 +439,33 @@ async def test_more_hosts_than_can_be_held_take_turns_and_all_are_crawled_to_the
     assert {3} == set(site.counts.values())
     pages = [host for host, path in zip(site.hosts, site.asked, strict=True) if path != "/robots.txt"]
     assert 3 == len(set(pages[:40])), "one host was crawled to its end before the others had a turn"
+
+
+async def test_seeds_are_remembered_only_once_they_are_queued(site, crawl, monkeypatch):
+    """A process that dies in between queues them in its next run."""
+    from crawler.frontier.sqlite import SqliteFrontier
+
+    async def dies(self, offers):
+        raise ZeroDivisionError
+
+    site.pages = {"/": "x"}
+    monkeypatch.setattr(SqliteFrontier, "add", dies)
+    with pytest.raises(ZeroDivisionError):
+        await crawl(site.url("/"))
+    monkeypatch.undo()
+    assert ("finished", 1) == ((again := await crawl(site.url("/"))).outcome, again.pages)
+
+
+async def test_counters_stay_right_while_narrower_bounds_are_applied_to_a_running_crawl(site, crawl):
+    site.pages = {"/": links(*(f"/{n}" for n in range(600)))} | {f"/{n}": "x" for n in range(600)}
+    await crawl(site.url("/"), max_pages=5)
+    summary = await crawl(site.url("/"), exclude=("/1",), max_pages=1000)
+    assert ("finished", 0) == (summary.outcome, summary.queued)
+    kept = crawl.query("SELECT sum(queued), sum(done), sum(excluded) FROM host")
+    assert kept == crawl.query("SELECT sum(state = 0), sum(state = 1), sum(state = 3) FROM url WHERE kind <> 11")
+
+
+async def test_patterns_say_what_is_followed_and_seeds_are_always_asked_for(site, crawl):
+    site.pages = {"/": links("/good", "/bad"), "/good": "g", "/bad": "b"}
+    await crawl(site.url("/"), include=("good",))
+    assert {"/", "/good"} == set(site.counts)
