@@ -38,6 +38,14 @@ class Barred(msgspec.Struct, frozen=True, gc=False):
     rule: str
 
 
+class Unreachable(msgspec.Struct, frozen=True, gc=False):
+    """This request has no answer to expect: its origin does not answer, although another one of the same host does."""
+
+    request: Request
+    fault: Fault
+    detail: str
+
+
 class Wait(msgspec.Struct, frozen=True, gc=False):
     """Nothing before this moment; *host* is the first that can be asked again."""
 
@@ -50,7 +58,7 @@ class Idle(msgspec.Struct, frozen=True, gc=False):
 
 
 IDLE = Idle()
-Verdict = Ready | Barred | Wait | Idle
+Verdict = Ready | Barred | Unreachable | Wait | Idle
 
 
 class Memory(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +74,7 @@ class Memory(msgspec.Struct, frozen=True, gc=False):
 class _Origin:
     """robots.txt of one origin, as far as it is known."""
 
-    __slots__ = ("ask", "attempts", "hops", "id", "name", "read_at", "rules")
+    __slots__ = ("ask", "attempts", "dead", "hops", "id", "name", "read_at", "rules")
 
     def __init__(self, id_: int, name: str) -> None:
         self.id = id_
@@ -74,6 +82,7 @@ class _Origin:
         self.rules: Robots | None = None
         self.read_at = 0.0
         self.attempts = 0
+        self.dead: tuple[Fault, str] | None = None      # does not answer, while another origin of the same host does
         self.ask = f"{name}/robots.txt"
         self.hops = 0
 
@@ -178,9 +187,14 @@ class Schedule:
             return self._release(host, now)
         return IDLE
 
-    def _release(self, host: _Host, now: float) -> Ready | Barred:
+    def _release(self, host: _Host, now: float) -> Ready | Barred | Unreachable:
         request = host.queue[0]
         origin = host.origins[request.origin]
+        if origin.dead is not None:
+            host.queue.popleft()
+            host.unsettled += 1
+            self._enter(host, now)
+            return Unreachable(request, *origin.dead)
         if origin.rules is None or now - origin.read_at >= ROBOTS_KEPT:
             return Ready(self._ask_robots(host, origin, now))
         host.queue.popleft()
@@ -262,11 +276,25 @@ class Schedule:
             self._believe(host, origin, verdict.rules, now)
         elif verdict.ask is None:
             origin.attempts += 1
+            self._doubt(host, origin, outcome)
         rest = None
         if host.crawl_delay is not None and host.crawl_delay > LONGEST_CRAWL_DELAY:
             rest = Rest(host.crawl_delay, f"Crawl-delay of {host.crawl_delay:g} s is longer than {LONGEST_CRAWL_DELAY:g} s", park=True)
         self._enter(host, now)
         return rest
+
+    def _doubt(self, host: _Host, origin: _Origin, outcome: RobotsRead) -> None:
+        """Keep an origin that does not answer from standing in the way of the host's others: a port that is closed, say."""
+        if outcome.fault not in NETWORK_FAULTS:
+            return
+        if any(other.rules is not None for other in host.origins.values() if other is not origin):
+            origin.dead = outcome.fault, outcome.detail or outcome.fault.value
+        else:
+            host.queue = deque(sorted(host.queue, key=lambda request: request.origin == origin.name))
+
+    def is_dead(self, request: Request) -> bool:
+        """Tell whether the origin that a robots.txt was asked of is given up in this run, and not its host."""
+        return any(origin.dead is not None for origin in self._hosts[request.host_id].origins.values() if origin.id == request.origin_id)
 
     def _believe(self, host: _Host, origin: _Origin, rules: Robots, read_at: float) -> None:
         origin.rules, origin.read_at = rules, read_at

@@ -262,7 +262,7 @@ class Crawler:
         if outcome.reply is not None:
             self._received += outcome.reply.wire_bytes
         if isinstance(outcome, RobotsRead):
-            rest = schedule.learn(outcome, now) or rest
+            rest = schedule.learn(outcome, now) or (None if schedule.is_dead(outcome.request) else rest)
         elif isinstance(outcome, Failed):
             broken = policy.breaker(schedule.failures(host_id), chance)
             rest = broken if rest is None or (broken is not None and broken.seconds > rest.seconds) else rest

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from crawler.clock import Clock
 from crawler.core import robots
-from crawler.core.model import Barred, Kind, Reason, Request, State
+from crawler.core.model import Barred, Failed, Kind, Reason, Request, State
 from crawler.core.policy import Next
 from crawler.core.schedule import Barred as BarredByRobots
-from crawler.core.schedule import Idle, Memory, Ready, Schedule, Wait
+from crawler.core.schedule import Idle, Memory, Ready, Schedule, Unreachable, Wait
 from crawler.core.scope import Scope
 from crawler.core.settings import Settings
 from crawler.engine.committer import Committer
@@ -113,6 +113,9 @@ class Feeder:
                     self._queue.put_nowait(request)
                 case BarredByRobots(request, rule):
                     self._refuse(request, Reason.ROBOTS, rule)
+                case Unreachable(request, fault, detail):
+                    failed = Failed(request, fault, detail)
+                    self._committer.take_nowait(Landed(failed, Next(State.FAILED, request.tries + 1), self._clock.now()))
                 case Wait(until):
                     return until
                 case Idle():

@@ -469,3 +469,17 @@ async def test_patterns_say_what_is_followed_and_seeds_are_always_asked_for(site
     site.pages = {"/": links("/good", "/bad"), "/good": "g", "/bad": "b"}
     await crawl(site.url("/"), include=("good",))
     assert {"/", "/good"} == set(site.counts)
+
+
+async def test_a_closed_port_of_a_host_does_not_take_the_rest_of_the_host_with_it(site, crawl):
+    site.pages = {"/": links("http://127.0.0.1:9998/", "/a", "/b"), "/a": links("/a/x"), "/b": "b", "/a/x": "x"}
+    summary = await crawl(site.url("/"))
+    assert ("finished", 4) == (summary.outcome, summary.pages)
+    assert (("connect", 1),) == summary.errors
+
+
+async def test_a_closed_port_that_is_a_seed_does_not_stand_in_the_way_of_another(site, crawl):
+    site.pages = {"/": links("/a"), "/a": "a"}
+    summary = await crawl("http://127.0.0.1:9998/", site.url("/"), max_rest=30)
+    assert ("finished", 2) == (summary.outcome, summary.pages)
+    assert (("connect", 1),) == summary.errors
