@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 from click_default_group import DefaultGroup
@@ -16,7 +18,7 @@ from crawler.cli.pages import COMMANDS, WIDTH, write_examples
 from crawler.cli.session import Session, program_name
 from crawler.cli.terminal import forget_stdout, make_printable
 from crawler.core.seeds import nearest
-from crawler.folder import CrawlError
+from crawler.folder import CrawlError, storage_error
 from crawler.version import __version__
 
 DEFAULT = "crawl"
@@ -116,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: Sequence[str], session: Session) -> int:
+def _run(words: Sequence[str], session: Session) -> int:  # noqa: PLR0911 - one return for each way to end
     try:
         answer = commands.main(
             args=list(words), prog_name=session.program, complete_var="_CRAWLER_COMPLETE", standalone_mode=False, obj=session
@@ -127,6 +129,12 @@ def _run(words: Sequence[str], session: Session) -> int:
         return _failed(session, _from_click(error, session.program))
     except CrawlError as error:
         return _failed(session, error)
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EACCES, errno.EROFS):
+            return _crashed(session, error)
+        return _failed(session, storage_error(Path(str(error.filename)[:80]), error))
     except Exception as error:  # noqa: BLE001 - a bug in this program: people get a sentence, the log the traceback
         return _crashed(session, error)
     return answer if isinstance(answer, int) else 0

@@ -113,8 +113,16 @@ def output_flag(meaning: str) -> Decorator:
     """Return the decorator for -o."""
     path = click.Path(file_okay=False, path_type=None)
     return click.option(
-        "-o", "--output", metavar="DIR", type=path, envvar=f"{ENV_PREFIX}OUTPUT", cls=Flag, group=OUTPUT_GROUP, help=meaning
-    )
+        "-o", "--output", metavar="DIR", type=path, envvar=f"{ENV_PREFIX}OUTPUT", cls=Flag, group=OUTPUT_GROUP, help=meaning,
+        callback=_no_empty_folder,
+    )  # fmt: skip
+
+
+def _no_empty_folder(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Refuse `-o ""`: a variable that a script forgot to set must not mix two crawls."""
+    if value == "":
+        raise click.BadParameter("the name of the output folder is empty")
+    return value
 
 
 def config_flags(command: Any) -> Any:

@@ -498,3 +498,14 @@ def test_commands_are_suggested_the_way_that_the_program_was_called(tmp_path, mo
     assert "crawler" == program_name()
     monkeypatch.setattr("sys.argv", ["/x/crawler/__main__.py"])
     assert "python -m crawler" == program_name()
+
+
+@pytest.mark.parametrize(("place", "code", "text"), [("", 2, "output folder is empty"), ("x" * 300, 4, "file name too long")])
+def test_an_output_folder_that_cannot_be_is_one_clear_error(tmp_path, monkeypatch, capsys, place, code, text):
+    monkeypatch.chdir(tmp_path)
+    from crawler.cli.main import main
+
+    assert code == main(["http://127.0.0.1:9/", "-o", place])
+    error = capsys.readouterr().err
+    assert text in error
+    assert "bug" not in error
