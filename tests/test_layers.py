@@ -23,7 +23,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.robots"},
             {"core.scope", "core.policy", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},
-            {"clock", "hooks", "folder"},
+            {"clock", "hooks", "folder", "finishing"},
             {"fetch", "parsing", "archive", "frontier"},
             {"engine"},
             {"query", "demo"},

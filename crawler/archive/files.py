@@ -14,10 +14,10 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Awaitable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import aiofiles
 import aiofiles.os
@@ -26,14 +26,13 @@ from aiofiles.threadpool.binary import AsyncBufferedIOBase
 from crawler.archive.names import file_of, is_file_of
 from crawler.archive.syncing import Syncer
 from crawler.core.model import Body, Request
+from crawler.finishing import finish
 from crawler.folder import StorageError, storage_error
 
 IN_MEMORY = 256 * 1024
 """Bytes up to which a body waits in memory for its batch; larger ones stream to disk chunk by chunk."""
 
 FOLDERS_REMEMBERED = 100_000
-
-T = TypeVar("T")
 
 
 class FileDraft:
@@ -217,10 +216,11 @@ class FileArchive:
             self._sync(temporary)
             if work:
                 self._announce([str(path.relative_to(self.folder)) for path, _ in work])
+            touched = {path.parent for path, _ in work}
             for (path, _), source in zip(work, temporary, strict=True):
-                self._make_folder(path.parent)
+                touched |= self._make_folder(path.parent)
                 source.rename(path)
-            self._sync({path.parent for path, _ in work})
+            self._sync(touched)
             for path in spare:
                 path.unlink()
         except OSError as error:
@@ -243,16 +243,18 @@ class FileArchive:
             if self._syncer is not None:
                 os.fsync(file.fileno())
 
-    def _make_folder(self, path: Path) -> None:
+    def _make_folder(self, path: Path) -> set[Path]:
+        """Make the folder of a body if need be; return the folders that got an entry by that, to be synced with the rest."""
         if path in self._folders:
-            return
+            return set()
         if len(self._folders) > FOLDERS_REMEMBERED:
             self._folders.clear()
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            path.mkdir(mode=0o700, exist_ok=True)
-            self._sync([path.parent, path.parent.parent])
         self._folders.add(path)
+        if path.exists():
+            return set()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+        return {path.parent, path.parent.parent}
 
     def _sync(self, paths: Collection[Path]) -> None:
         if self._syncer is not None and paths:
@@ -267,22 +269,6 @@ class FileArchive:
                 f"only {free / 1e9:.1f} GB are free below {self.folder}, less than the {self._min_free / 1e9:.1f} GB to be left",
                 "Try freeing space, or a smaller --min-free, then run the same command again.",
             )
-
-
-async def finish(step: Awaitable[T]) -> T:
-    """Await a step that runs in a thread to its end, whatever happens to us: an abandoned one leaks its file (aiofiles#165)."""
-    task = asyncio.ensure_future(step)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                continue
-        if not task.cancelled():
-            task.exception()    # looked at: whoever cancels does not want it
-        raise
 
 
 def _private(path: str, flags: int) -> int:

@@ -129,6 +129,8 @@ class Schedule:
         self._order = 0
         self._hungry: set[HostId] = set()
         self._ending: set[HostId] = set()
+        self.low_water = 16
+        """URLs in hand below which a host wants more; the engine sets it by how much it takes at once."""
 
     def __repr__(self) -> str:
         waiting = sum(len(host.queue) for host in self._hosts.values())
@@ -288,7 +290,7 @@ class Schedule:
         if outcome.fault not in NETWORK_FAULTS:
             return
         if any(other.rules is not None for other in host.origins.values() if other is not origin):
-            origin.dead = outcome.fault, outcome.detail or outcome.fault.value
+            origin.dead = outcome.fault, f"not asked, for its {origin.name}/robots.txt: {outcome.detail or outcome.fault.value}"
         else:
             host.queue = deque(sorted(host.queue, key=lambda request: request.origin == origin.name))
 
@@ -334,12 +336,16 @@ class Schedule:
                 host.dry = True
                 self._mark_ending(host)
 
-    def stirred(self, host_ids: Iterable[HostId]) -> None:
-        """Note that the frontier has further URLs of these hosts."""
+    def stirred(self, host_ids: Iterable[HostId]) -> bool:
+        """Note that the frontier has further URLs of these hosts; return whether one of them is not in hand."""
+        elsewhere = False
         for host_id in host_ids:
             host = self._hosts.get(host_id)
-            if host is not None:
+            if host is None:
+                elsewhere = True
+            else:
                 host.dry = False
+        return elsewhere
 
     def hurry(self, host_id: HostId) -> None:
         """Ask for further URLs of a host at once: one that goes first is waiting there."""
@@ -403,10 +409,6 @@ class Schedule:
         """Return the delay that a host's robots.txt asks for."""
         return self._hosts[host_id].crawl_delay
 
-    def attempts(self, host_id: HostId) -> int:
-        """Return how often robots.txt of a host could not be had, the most of its origins."""
-        return max((origin.attempts for origin in self._hosts[host_id].origins.values()), default=0)
-
     def waiting(self, now: float, most: int = 3) -> list[tuple[str, float, str]]:
         """Return who is waited for longest: (host, seconds, why)."""
         found = []
@@ -459,9 +461,6 @@ class Schedule:
         self._calendar = [entry for entry in self._calendar if entry[2] in hosts and hosts[entry[2]].token == entry[3]]
         heapq.heapify(self._calendar)
 
-    low_water = 16
-    """URLs in hand below which a host wants more; the engine sets it by how much it takes at once."""
-
     def _grow_hungry(self, host: _Host) -> None:
         if len(host.queue) < self.low_water:
             self._hungry.add(host.id)
@@ -470,6 +469,3 @@ class Schedule:
     def _mark_ending(self, host: _Host) -> None:
         if not host.queue and not host.unsettled:
             self._ending.add(host.id)
-
-
-

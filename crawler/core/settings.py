@@ -119,11 +119,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     add_seeds: bool = False
 
     @property
-    def gap(self) -> float:
-        """Seconds between two requests to a host before anything is known of it."""
-        return 1.0 if self.delay is None else self.delay
-
-    @property
     def host_limit(self) -> int:
         """Requests in flight at once to one host that asks for nothing in particular."""
         if self.per_host is not None:

@@ -9,12 +9,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from crawler.archive.files import FileArchive, finish
+from crawler.archive.files import FileArchive
 from crawler.clock import Clock
 from crawler.core.metrics import Fold
 from crawler.core.model import Barred, Fetched, Kind, Outcome, Redirected, Reply, RobotsRead, State
 from crawler.core.schedule import Schedule
 from crawler.engine.recording import Landed, body_of, is_page, settled_of, word_of
+from crawler.finishing import finish
 from crawler.frontier import HostState, Settled
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.hooks import Hooks, PageStored, RequestFailed
@@ -31,7 +32,7 @@ class Committer:
 
     def __init__(
         self, *, frontier: SqliteFrontier, archive: FileArchive, schedule: Schedule, fold: Fold, hooks: Hooks, clock: Clock,
-        committed: Callable[[], None],
+        committed: Callable[[bool], None],
     ) -> None:  # fmt: skip
         self._frontier = frontier
         self._archive = archive
@@ -76,7 +77,7 @@ class Committer:
                 self._something.clear()
             self._room.set()
             if batch:
-                await finish(self._commit(batch))      # never abandoned half-way: a transaction left open would take the next one with it
+                await finish(self._commit(batch))
 
     async def _commit(self, batch: list[Landed]) -> None:
         bodies = [body for landed in batch if (body := body_of(landed.outcome)) is not None]
@@ -88,10 +89,10 @@ class Committer:
         refused = await self._frontier.commit(settled)
         if refused:
             raise RuntimeError(f"the frontier refused outcomes of leases {sorted(refused)}")
-        self._count(batch, now)
+        elsewhere = self._count(batch, now)
         if self._hooks.heard:
             await self._tell(batch, settled)
-        self._committed()
+        self._committed(elsewhere)
 
     def _host(self, landed: Landed, hosts: dict[int, HostState], now: float) -> HostState:
         request = landed.outcome.request
@@ -103,7 +104,8 @@ class Committer:
             )
         return state
 
-    def _count(self, batch: list[Landed], now: float) -> None:
+    def _count(self, batch: list[Landed], now: float) -> bool:
+        """Count a batch that is durable; return whether hosts that are not in hand got URLs."""
         pages = received = 0
         for landed in batch:
             outcome = landed.outcome
@@ -117,7 +119,7 @@ class Committer:
         self.unsettled -= len(batch)
         self.pages_waiting -= pages
         self._fold.settled(now, pages, received)
-        self._schedule.stirred(self._frontier.grown_hosts())
+        return self._schedule.stirred(self._frontier.grown_hosts())
 
     def _note(self, landed: Landed) -> None:
         outcome = landed.outcome

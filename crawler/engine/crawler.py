@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import os
 import random
+import shlex
 import sqlite3
-from collections.abc import Coroutine, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from crawler.engine.recording import Landed
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
 from crawler.fetch.guard import Guard
+from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier.ledger import Ledger, Past, seed_links
 from crawler.frontier.sqlite import SqliteFrontier
@@ -79,7 +81,6 @@ class Crawler:
         self._parked: list[tuple[str, str, int]] = []
         self._deadline: float | None = None
         self._twins: set[tuple[int, str]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self, signum: int) -> None:
         """Stop feeding; called again, drop what is in flight."""
@@ -119,11 +120,12 @@ class Crawler:
         pages_before = self._frontier.pages
         started = self._clock.now()
         repeated = settings.concurrency + BATCH + BACKLOG
+        unjudged = past.resumed and (past.unjudged or _bounds(past.settings) != _bounds(_told(settings)))
         await self._ledger.begin(
-            now=started, version=crawler.__version__, argv=" ".join(self._argv), settings=_told(settings),
-            sources=self._sources or past.sources, repeated=repeated,
+            now=started, version=crawler.__version__, argv=shlex.join(self._argv), settings=_told(settings),
+            sources=self._sources or past.sources, repeated=repeated, unjudged=unjudged,
         )  # fmt: skip
-        new = await self._take_seeds()
+        new = await self._take_seeds(past, unjudged=unjudged)
         self._fold = Fold(started)
         await self._wire(stack, started, past)
         statistics = await self._frontier.statistics()
@@ -133,12 +135,9 @@ class Crawler:
                 self._seed_count, len(new) if past.resumed else 0,
             )
         )  # fmt: skip
-        if past.resumed and self._bounds_changed(past, new):
-            self._feeder.expecting += 1
-            self._spawn(self._rejudge())
-        return await self._crawl(started)
+        return await self._crawl(started, unjudged=unjudged or (past.resumed and bool(new)))
 
-    async def _take_seeds(self) -> list[tuple[Seed, int]]:
+    async def _take_seeds(self, past: Past, *, unjudged: bool) -> list[tuple[Seed, int]]:
         """Make the seeds durable, and with them the bounds of the crawl."""
         rulesets, new, differing = await self._ledger.seeds(self._seeds)
         if differing:
@@ -163,7 +162,7 @@ class Crawler:
             for refused in [one for one in judged if isinstance(one, Rejected)][:3]:
                 await self._hooks.send(Notice(f"the seed {refused.link.url} is not crawled: {refused.rule}"))
         if new:
-            await self._ledger.remember_seeds(new)
+            await self._ledger.remember_seeds(new, unjudged=unjudged or past.resumed)
         return new
 
     async def _wire(self, stack: AsyncExitStack, started: float, past: Past) -> None:
@@ -203,27 +202,28 @@ class Crawler:
 
     # --- running -------------------------------------------------------------------------------------------------
 
-    async def _crawl(self, started: float) -> Summary:
-        deadline = None if self._settings.max_time is None else started + self._settings.max_time
-        self._deadline = deadline
+    async def _crawl(self, started: float, *, unjudged: bool) -> Summary:
+        self._deadline = None if self._settings.max_time is None else started + self._settings.max_time
         outcome: RunOutcome = "failed"
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 committing = group.create_task(self._committer.run())
+                self._feeder.expecting += unjudged
+                if unjudged:
+                    group.create_task(self._rejudge())
                 workers = [group.create_task(self._work()) for _ in range(self._settings.concurrency)]
                 reporting = group.create_task(self._tell_progress())
                 await self._feeder.run()
                 await self._land(workers)
-                await self._settle_rest()
-                for task in (committing, reporting, *workers, *self._tasks):
+                while self._committer.unsettled:
+                    await self._feeder.wait_stirred(1.0)
+                for task in (committing, reporting):
                     task.cancel()
             outcome = await self._outcome()
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from group_error
         finally:
-            self._ending = True
-            for task in tuple(self._tasks):
-                await asyncio.wait([task])
             clean = outcome != "failed" and self._dropped == 0
             with contextlib.suppress(*(() if clean else (sqlite3.Error,))):     # a full disk has been told already
                 await self._ledger.end(outcome, now=self._clock.now(), clean=clean)
@@ -268,14 +268,15 @@ class Crawler:
             rest = broken if rest is None or (broken is not None and broken.seconds > rest.seconds) else rest
         if rest is not None:
             schedule.rest(host_id, rest, now)
-            self._spawn(self._hooks.send(HostRested(outcome.request.host, rest.seconds, rest.why)))
+            self._group.create_task(self._hooks.send(HostRested(outcome.request.host, rest.seconds, rest.why)))
         again = isinstance(outcome, Redirected) and self._visitor.is_circle(outcome)
         return Landed(outcome, next_, now, again, schedule.crawl_delay(host_id))
 
-    def _committed(self) -> None:
-        now = self._clock.now()
-        self._fold.frontier(now, self._frontier.queued)
-        self._feeder.look()
+    def _committed(self, elsewhere: bool) -> None:  # noqa: FBT001 - a callback that is told one thing
+        """Note a commit; *elsewhere*: hosts that are not in hand got URLs."""
+        self._fold.frontier(self._clock.now(), self._frontier.queued)
+        if elsewhere:
+            self._feeder.look()
         self._feeder.stir()
 
     def _adopted(self) -> None:
@@ -287,35 +288,26 @@ class Crawler:
             for host in ruleset.hosts - {urls.host_of(urls.split(url)[0]) for url in self._seed_urls}
             if ruleset.scope != "site"
         }
-        self._spawn(self._ledger.remember_twins(self._twins))
+        self._group.create_task(finish(self._ledger.remember_twins(self._twins)))
 
     async def _rejudge(self) -> None:
-        """Apply changed bounds to what waits, in the background, and say what that came to."""
+        """Apply changed bounds to what waits, in the background, and say what that came to; a stop leaves it to the next run."""
         allowed = refused = 0
-        async for more, fewer in self._ledger.rejudge(self._scope, robots=self._settings.robots):
+        last: int | None = 0
+        while last is not None and not self._ending:
+            last, more, fewer = await finish(self._ledger.rejudge(self._scope, last, robots=self._settings.robots))
             allowed, refused = allowed + more, refused + fewer
-            self._schedule.stirred(self._frontier.grown_hosts())
-            self._committed()
-            if self._ending:
-                break
+            self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
         self._feeder.expecting -= 1
         self._feeder.stir()
         if allowed or refused:
             await self._hooks.send(SettingsApplied(allowed, refused))
 
-    def _bounds_changed(self, past: Past, new: Sequence[object]) -> bool:
-        now = _told(self._settings)
-        return bool(new) or any(past.settings.get(name) != now.get(name) for name in _BOUNDS)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # --- stopping ------------------------------------------------------------------------------------------------
 
     async def _land(self, workers: Sequence[asyncio.Task[None]]) -> None:
         """Let what is in flight land; after a stop for ten seconds at most, after a second one not at all."""
+        self._ending = True
         if self._stops:
             await self._hooks.send(Stopping(self._feeder.busy, GRACE, self._stops))
         until = asyncio.get_running_loop().time() + GRACE
@@ -329,12 +321,6 @@ class Crawler:
             worker.cancel()
         if workers:
             await asyncio.wait(workers)
-
-    async def _settle_rest(self) -> None:
-        while self._committer.unsettled:
-            await self._feeder.wait_stirred(1.0)
-        for task in tuple(self._tasks):
-            await asyncio.wait([task])
 
     async def _outcome(self) -> RunOutcome:
         if self._stops:
@@ -360,8 +346,15 @@ def _told(settings: Settings) -> dict[str, object]:
     """Return the settings that are not the default, as plain values."""
     plain: dict[str, object] = msgspec.to_builtins(settings)
     usual: dict[str, object] = msgspec.to_builtins(Settings())
-    plain["headers"] = list(secrets.redact_headers(settings.headers))      # no password reaches the database
-    return {name: value for name, value in plain.items() if value != usual[name]}
+    plain["headers"] = secrets.redact_headers(settings.headers)      # no password reaches the database
+    told = {name: value for name, value in plain.items() if value != usual[name]}
+    remembered: dict[str, object] = msgspec.json.decode(msgspec.json.encode(told))      # as they will come back: tuples as lists
+    return remembered
+
+
+def _bounds(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings that decide what may enter."""
+    return {name: settings.get(name) for name in _BOUNDS}
 
 
 def _processes() -> int:

@@ -115,7 +115,7 @@ class Feeder:
                     self._refuse(request, Reason.ROBOTS, rule)
                 case Unreachable(request, fault, detail):
                     failed = Failed(request, fault, detail)
-                    self._committer.take_nowait(Landed(failed, Next(State.FAILED, request.tries + 1), self._clock.now()))
+                    self._committer.take_nowait(Landed(failed, Next(State.FAILED, request.tries), self._clock.now()))
                 case Wait(until):
                     return until
                 case Idle():
@@ -159,7 +159,10 @@ class Feeder:
             self._take_in_hand(lease, moment)
         self._schedule.nothing_more(set(refill) - {lease.id for lease in leases})
         if hosts or spent:
-            self._wake = await self._frontier.next_wake()
+            self._wake = None
+            wake = await self._frontier.next_wake()
+            if self._wake is None:      # else somebody said meanwhile that there is more, and knows better
+                self._wake = wake
         self._stirred.set()
 
     def look(self) -> None:

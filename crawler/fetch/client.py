@@ -27,7 +27,6 @@ RATE_FROM = 10.0
 """Seconds after which the minimum rate counts."""
 DRAINED = 64 * 1024
 """Bytes of an unwanted body that are read to keep the connection."""
-OK, MULTIPLE_CHOICES = 200, 300
 
 Sink = Callable[[bytes], Awaitable[None]]
 Heard = Callable[[], None]

@@ -5,13 +5,13 @@ Everything goes through the frontier's one writer, in transactions like any batc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import KINDS, Kind, Link, Reason, State
+from crawler.core.model import KINDS, Kind, Link, Reason, State, UrlId
 from crawler.core.scope import Options, Scope
 from crawler.core.seeds import Seed, Source
 from crawler.frontier.batch import Tally
@@ -27,11 +27,20 @@ class Past(msgspec.Struct, frozen=True):
 
     resumed: bool
     clean: bool
-    finished: bool
+    unjudged: bool
+    """Changed bounds were not yet applied to everything that waits."""
     settings: dict[str, object]
     sources: tuple[Source, ...]
     repeated: int
     """Requests that may be repeated after an unclean end, at the most."""
+
+
+class Rejudged(NamedTuple):
+    """What applying changed bounds to one batch came to; *last* is where the next begins, None when there is none."""
+
+    last: UrlId | None
+    allowed: int
+    refused: int
 
 
 class Ledger:
@@ -45,20 +54,21 @@ class Ledger:
         """Return what the runs before left."""
         rows = await self._db.execute_fetchall("SELECT key, value FROM meta")
         meta = {str(row[0]): str(row[1]) for row in rows}
-        runs = list(await self._db.execute_fetchall("SELECT outcome FROM run ORDER BY run_id DESC LIMIT 1"))
+        runs = list(await self._db.execute_fetchall("SELECT 1 FROM run LIMIT 1"))
         return Past(
             resumed=bool(runs),
             clean=meta["clean"] == "1",
-            finished=bool(runs) and runs[0][0] == "finished",
+            unjudged=meta.get("unjudged") == "1",
             settings=msgspec.json.decode(meta.get("settings", "{}")),
             sources=msgspec.json.decode(meta.get("sources", "[]"), type=tuple[Source, ...]),
             repeated=int(meta.get("repeated", "0")),
         )
 
     async def begin(
-        self, *, now: float, version: str, argv: str, settings: dict[str, object], sources: Sequence[Source], repeated: int
-    ) -> None:
-        """Open a run: from here on the crawl counts as unclean until `end`."""
+        self, *, now: float, version: str, argv: str, settings: dict[str, object], sources: Sequence[Source], repeated: int,
+        unjudged: bool,
+    ) -> None:  # fmt: skip
+        """Open a run: from here on the crawl counts as unclean until `end`, and as *unjudged* until `judged`."""
         writer = self._frontier.writer
         async with writer.transaction():
             config = msgspec.json.encode(settings).decode()
@@ -68,6 +78,7 @@ class Ledger:
             await self._remember("settings", config)
             await self._remember("sources", msgspec.json.encode(sources).decode())
             await self._remember("repeated", str(repeated))
+            await self._remember("unjudged", str(int(unjudged)))
             await self._remember("clean", "0")
 
     async def end(self, outcome: str, *, now: float, clean: bool) -> None:
@@ -115,9 +126,10 @@ class Ledger:
                 rulesets[numbers[seed.options]][1].append(seed.url)
         return rulesets, new, [seed for seed in given if known[seed.url] != numbers[seed.options]]
 
-    async def remember_seeds(self, new: Sequence[tuple[Seed, int]]) -> None:
+    async def remember_seeds(self, new: Sequence[tuple[Seed, int]], *, unjudged: bool) -> None:
         """Remember seeds whose URLs are in the frontier: the other way round a crash in between would lose them for good."""
         async with self._frontier.writer.transaction():
+            await self._remember("unjudged", str(int(unjudged)))
             rows = [(seed.url, number, seed.source, seed.line) for seed, number in new]
             await self._db.executemany("INSERT OR IGNORE INTO seed VALUES (?, ?, ?, ?)", rows)
 
@@ -142,20 +154,18 @@ class Ledger:
                 orphans.append(name)
         return orphans
 
-    async def rejudge(self, scope: Scope, *, robots: bool) -> AsyncIterator[tuple[int, int]]:
-        """Apply changed bounds to everything that waits or was refused; yields (allowed, refused) after each batch."""
-        last = 0
+    async def rejudge(self, scope: Scope, after: int, *, robots: bool) -> Rejudged:
+        """Apply changed bounds to the next batch of what waits or was refused, from the row behind *after* on."""
         sql = """SELECT u.url_id, o.origin || u.path, h.name, u.host_id, u.kind, u.depth, u.ruleset, u.state, u.reason, u.due_at IS NOT NULL
             FROM url u JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
             WHERE u.url_id > ? AND u.state IN (0, 3) ORDER BY u.url_id LIMIT ?"""
-        while True:
-            async with self._frontier.exclusive():
-                rows = list(await self._db.execute_fetchall(sql, (last, REJUDGED_AT_ONCE)))
-                if not rows:
-                    return
-                last = rows[-1][0]
-                counts = await self._apply(rows, scope, robots=robots)
-            yield counts
+        async with self._frontier.exclusive():
+            rows = list(await self._db.execute_fetchall(sql, (after, REJUDGED_AT_ONCE)))
+            if rows:
+                return Rejudged(rows[-1][0], *await self._apply(rows, scope, robots=robots))
+            async with self._frontier.writer.transaction():
+                await self._remember("unjudged", "0")
+            return Rejudged(None, 0, 0)
 
     async def _apply(self, rows: Sequence[Any], scope: Scope, *, robots: bool) -> tuple[int, int]:
         tally, out = Tally(), self._frontier.out()

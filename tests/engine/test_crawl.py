@@ -483,3 +483,58 @@ async def test_a_closed_port_that_is_a_seed_does_not_stand_in_the_way_of_another
     summary = await crawl("http://127.0.0.1:9998/", site.url("/"), max_rest=30)
     assert ("finished", 2) == (summary.outcome, summary.pages)
     assert (("connect", 1),) == summary.errors
+
+
+async def test_a_pass_over_changed_bounds_that_was_interrupted_is_made_up_for(site, crawl, monkeypatch):
+    """The new settings are remembered by then, so the next run could not tell that they were never applied."""
+    from crawler.frontier.ledger import Ledger
+
+    async def dies(self, rows, scope, *, robots):
+        raise ZeroDivisionError
+
+    site.pages = {"/": links("/a"), "/a": links("/b"), "/b": "b"}
+    await crawl(site.url("/"), depth=1)
+    monkeypatch.setattr(Ledger, "_apply", dies)
+    with pytest.raises(ZeroDivisionError):
+        await crawl(depth=2)
+    monkeypatch.undo()
+    await crawl(depth=2)
+    assert 1 == site.counts["/b"]
+
+
+async def test_a_stop_does_not_wait_for_a_pass_over_changed_bounds_and_the_next_run_makes_it(site, crawl, monkeypatch):
+    from crawler.frontier import ledger
+
+    monkeypatch.setattr(ledger, "REJUDGED_AT_ONCE", 1)
+    passes = []
+    apply = ledger.Ledger._apply
+
+    async def counted(self, rows, scope, *, robots):
+        passes.append(rows)
+        crawl.crawler.stop(signal.SIGINT)
+        return await apply(self, rows, scope, robots=robots)
+
+    site.pages = {"/": links(*(f"/{n}" for n in range(50)))} | {f"/{n}": str(n) for n in range(50)}
+    await crawl(site.url("/"), depth=0)
+    monkeypatch.setattr(ledger.Ledger, "_apply", counted)
+    assert "stopped" == (await crawl(depth=1)).outcome
+    assert len(passes) < 10
+    monkeypatch.undo()
+    assert 51 == (await crawl(depth=1)).pages
+
+
+async def test_the_same_settings_again_cause_no_pass(site, crawl, monkeypatch):
+    from crawler.frontier.ledger import Ledger
+
+    passes = []
+    apply = Ledger._apply
+
+    async def counted(self, rows, scope, *, robots):
+        passes.append(rows)
+        return await apply(self, rows, scope, robots=robots)
+
+    monkeypatch.setattr(Ledger, "_apply", counted)
+    site.pages = {"/": links("/a", "/b"), "/a": "a", "/b": "b"}
+    for _ in range(2):
+        await crawl(site.url("/"), exclude=("b",), allow_net=("127.0.0.0/8",))
+    assert [] == passes
