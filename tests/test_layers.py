@@ -21,7 +21,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.settings"},
             {"core.urls", "core.encodings"},
             {"core.robots", "core.targets"},
-            {"core.scope", "core.policy", "core.parse", "core.metrics"},
+            {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},
             {"clock", "hooks", "folder", "finishing"},
             {"fetch", "parsing", "archive", "frontier"},

@@ -24,7 +24,7 @@ from crawler.query import named, wording
 from crawler.query.errors import QueryError
 from crawler.query.output import Format, Rows, write
 from crawler.query.reader import TIMEOUT, Reader
-from crawler.query.status import HostStatus, Status, read_status
+from crawler.query.status import HostStatus, RunStatus, Status, read_status
 from crawler.text import safe
 
 ROWS_ON_A_TERMINAL = 1_000
@@ -85,10 +85,18 @@ def status_lines(found: Status, now: float) -> list[str]:
         f"  URLs     {' · '.join(counts)}",
         f"  errors   {found.errors:,}",
         f"  hosts    {found.hosts:,}{f' ({found.parked_hosts:,} put off)' if found.parked_hosts else ''}",
+        *_wire(found.run),
         f"  disk     {words.size(found.database_bytes)} database",
     ]
     top = [host for host in found.top if host.queued or host.done][:HOSTS_SHOWN]
     return [*lines, "", *_host_table(top, now)] if top else lines
+
+
+def _wire(run: RunStatus | None) -> list[str]:
+    if run is None or not run.requests:
+        return []
+    share = 100 * (run.requests - run.connections) / run.requests
+    return [f"  wire     {words.count(run.requests, 'answer')}, {share:.0f} % of them over connections that were open already"]
 
 
 def _run_words(found: Status, now: float) -> str:
@@ -96,7 +104,8 @@ def _run_words(found: Status, now: float) -> str:
     if run is None:
         return "no run yet"
     if found.holder is not None:
-        return f"running for {words.span(max(now - run.started, 0))} in process {found.holder.pid}"
+        away = "" if found.network_down is None else f"; the network is down for {words.span(max(now - found.network_down, 0))}"
+        return f"running for {words.span(max(now - run.started, 0))} in process {found.holder.pid}{away}"
     if run.ended is None:
         return "the last run was killed; the same command goes on"
     said = {"finished": "finished", "limit": "stopped at a limit", "stopped": "stopped", "parked": "finished, but hosts are put off",

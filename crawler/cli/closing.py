@@ -125,6 +125,8 @@ def _trouble(summary: Summary, way: Way) -> list[Row]:
         rows.append(("errors", _tally(summary.errors), way.ask("query", "errors")))
     if summary.skipped:
         rows.append(("skipped", _tally(summary.skipped), way.ask("query", "excluded")))
+    if summary.insecure:
+        rows.append(("INSECURE", f"the certificates of {words.listed(list(map(safe, summary.insecure)))} were not checked", ""))
     for name, why, urls in summary.parked[:MOST_HOSTS]:
         rows.append(("put off", f"{safe(name)}: {safe(why)}, {words.count(urls, 'URL')}", ""))
     if len(summary.parked) > MOST_HOSTS:

@@ -34,6 +34,8 @@ def line(snapshot: Snapshot, columns: int | None = None, *, goal: int | None = N
     """Return the progress line, cut to *columns*. *grace* is how many seconds are left until a stop drops what still runs."""
     if snapshot.stopping:
         parts = _stopping(snapshot, grace)
+    elif snapshot.network_down is not None:
+        parts = _away(snapshot, snapshot.network_down)
     elif _is_time_for_the_slowest(snapshot):
         parts = _waiting(snapshot)
     else:
@@ -65,6 +67,14 @@ def _waiting(snapshot: Snapshot) -> list[Part]:
         (4, words.count(snapshot.errors, "error")),
         (3, words.rate(snapshot.pages_per_second)),
         (1, f"waiting: {slowest(snapshot.waiting)}"),
+    ]
+
+
+def _away(snapshot: Snapshot, seconds: float) -> list[Part]:
+    return [
+        (0, f"the network is down for {words.clock(seconds)}; no URL is given up for it"),
+        (1, words.count(snapshot.pages, "page")),
+        (2, f"{snapshot.queued:,} queued"),
     ]
 
 

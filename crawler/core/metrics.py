@@ -54,6 +54,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     waiting: tuple[Waiting, ...] = ()
     """Who is waited for, the longest first, when that is what holds the crawl up."""
     stopping: bool = False
+    network_down: float | None = None
+    """Seconds for which the network has been down; None while it is up."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -77,6 +79,12 @@ class Summary(msgspec.Struct, frozen=True):
     hosts_asked: int = 0
     skipped: tuple[tuple[str, int], ...] = ()
     """Reasons for not fetching, with how many URLs in this run."""
+    requests: int = 0
+    """Requests of this run that were answered."""
+    connections: int = 0
+    """Those of them that needed a new connection."""
+    insecure: tuple[str, ...] = ()
+    """Hosts whose certificates were not checked."""
 
 
 class Fold:
@@ -88,6 +96,8 @@ class Fold:
         self.bytes = 0
         self.errors: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.requests = 0
+        self.connections = 0
         self._recent: deque[tuple[float, int, int]] = deque()   # (moment, pages, bytes) per commit
         self._frontier: deque[tuple[float, int]] = deque()      # (moment, queued) once a second
 
@@ -96,6 +106,11 @@ class Fold:
         self.run_pages += pages
         self.bytes += received
         self._recent.append((now, pages, received))
+
+    def answered(self, *, reused: bool) -> None:
+        """Count an answer."""
+        self.requests += 1
+        self.connections += not reused
 
     def error(self, word: str) -> None:
         """Count a status of 400 and above, or a fault, that ended a URL."""

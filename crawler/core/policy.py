@@ -40,6 +40,8 @@ ROBOTS_HOPS = 5
 BREAKER_AT = 5
 """Network faults one after another after which a host rests, 30 seconds first, twice as long each time."""
 BREAKER_WAIT = 30.0
+BREAKER_URLS = 3
+"""Different URLs among them: one that breaks the connection whenever it is asked for says nothing about its host."""
 
 
 class Cure(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Cure(msgspec.Struct, frozen=True):
 ONCE = Cure(tries=1)
 
 CURES: dict[Fault | int, Cure] = {
-    Fault.DNS: Cure(tries=2, wait=30, whole_host=True),      # resolvers remember a failure for a minute or so
+    Fault.DNS: Cure(wait=30, whole_host=True),      # resolvers remember a failure for a minute or so
     Fault.CONNECT: Cure(wait=10, whole_host=True),
     Fault.TLS: Cure(tries=2, wait=10, whole_host=True),      # a wrong certificate stays wrong; a broken handshake may not
     Fault.TIMEOUT: Cure(wait=5),
@@ -160,9 +162,9 @@ def retry_after(reply: Reply, now: float) -> float | None:
     return seconds if seconds > 0 else None
 
 
-def breaker(failures: int, chance: float) -> Rest | None:
-    """Return the rest of a host after so many network faults one after another, None while there are few."""
-    if failures < BREAKER_AT:
+def breaker(failures: int, urls: int, chance: float) -> Rest | None:
+    """Return the rest of a host after so many network faults of so many URLs one after another, None while there are few."""
+    if failures < BREAKER_AT or urls < BREAKER_URLS:
         return None
     return Rest(backoff(BREAKER_WAIT, failures - BREAKER_AT + 1, chance), f"{failures} network faults one after another")
 

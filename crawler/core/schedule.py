@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from crawler.core.model import NETWORK_FAULTS, Fault, HostId, Kind, LeaseId, Request, RobotsRead
-from crawler.core.policy import LONGEST_CRAWL_DELAY, Rest, robots_verdict
+from crawler.core.policy import BREAKER_URLS, LONGEST_CRAWL_DELAY, Rest, breaker, robots_verdict
 from crawler.core.robots import ALLOW_ALL, Robots
 from crawler.core.settings import Settings
 
@@ -91,8 +91,8 @@ class _Host:
     """One host in hand."""
 
     __slots__ = (
-        "asking", "awaiting", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name", "next_at", "origins", "pace",
-        "parked", "queue", "rest_reason", "rest_until", "token", "unsettled",
+        "asking", "awaiting", "broken_at", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name", "next_at", "origins",
+        "pace", "parked", "queue", "rest_reason", "rest_until", "sent", "suspects", "token", "unsettled",
     )  # fmt: skip
 
     def __init__(self, id_: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
@@ -104,6 +104,9 @@ class _Host:
         self.next_at = memory.next_at
         self.pace = memory.pace
         self.failures = memory.failures
+        self.suspects: set[int] = set()     # URLs among the failures, as many as it takes to suspect the host
+        self.sent: dict[int, float] = {}    # when each request on its way was released
+        self.broken_at = 0.0                # when the breaker last opened: what was sent before tells nothing new
         self.rest_reason = memory.rest_reason
         self.rest_until = 0.0
         self.parked = memory.parked
@@ -207,21 +210,22 @@ class Schedule:
             if not verdict.allowed:
                 self._enter(host, now)
                 return Barred(request, f"robots.txt line {verdict.line}: {verdict.text}" if verdict.line else "robots.txt")
-        self._send(host, now)
+        self._send(host, request.id, now)
         return Ready(request)
 
     def _ask_robots(self, host: _Host, origin: _Origin, now: float) -> Request:
         host.asking = True
         host.unsettled += 1
-        self._send(host, now)
+        self._send(host, 0, now)
         target = origin.ask
         return Request(
             target, origin.name, host.name, Kind.ROBOTS, 0, -1, hops=origin.hops, tries=origin.attempts,
             host_id=host.id, origin_id=origin.id, lease=host.lease,
         )  # fmt: skip
 
-    def _send(self, host: _Host, now: float) -> None:
+    def _send(self, host: _Host, url_id: int, now: float) -> None:
         host.in_flight += 1
+        host.sent[url_id] = now
         host.awaiting += 1
         host.next_at = now + self._gap(host)
         self._enter(host, now)
@@ -240,10 +244,14 @@ class Schedule:
         """Note that a request has left its slot, and learn the host's pace."""
         host = self._hosts[request.host_id]
         host.in_flight -= 1
-        if fault in NETWORK_FAULTS:
-            host.failures += 1
-        elif status is not None:
+        sent = host.sent.pop(request.id, now)
+        if status is not None:
             host.failures = 0
+            host.suspects.clear()
+        elif fault in NETWORK_FAULTS and sent >= host.broken_at:
+            host.failures += 1
+            if len(host.suspects) < BREAKER_URLS:
+                host.suspects.add(request.id)
         self._learn_pace(host, status, ttfb)
         if status is not None and status not in (429, 503):
             host.rest_reason = None
@@ -252,6 +260,28 @@ class Schedule:
     def failures(self, host_id: HostId) -> int:
         """Return a host's network faults one after another."""
         return self._hosts[host_id].failures
+
+    def breaker(self, host_id: HostId, now: float, chance: float) -> Rest | None:
+        """Return the rest of a host that does not answer whatever it is asked for, None while it does or may.
+
+        What was in flight at once fails at once, and counts once: the rest grows only with what was asked after the last one.
+        """
+        host = self._hosts[host_id]
+        rest = breaker(host.failures, len(host.suspects), chance)
+        if rest is not None and host.rest_until > now and host.broken_at:
+            return Rest(host.rest_until - now, rest.why)
+        if rest is not None:
+            host.broken_at = now
+        return rest
+
+    def forgive(self, request: Request, now: float, *, robots: bool) -> None:
+        """Forget a failure that was the network's: the host may be asked again at once."""
+        host = self._hosts[request.host_id]
+        host.failures, host.rest_until, host.rest_reason = 0, 0.0, None
+        host.suspects.clear()
+        if robots:
+            host.asking = False
+        self._enter(host, now)
 
     def _learn_pace(self, host: _Host, status: int | None, ttfb: float) -> None:
         """Healthy answers quicker than half the gap shorten it by a tenth; trouble and slowness double it."""

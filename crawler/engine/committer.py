@@ -114,7 +114,9 @@ class Committer:
             self._schedule.settled(outcome.request)
             pages += is_page(outcome)
             reply = _reply(outcome)
-            received += reply.wire_bytes if reply is not None else 0
+            if reply is not None:
+                received += reply.wire_bytes
+                self._fold.answered(reused=reply.reused)
             self._note(landed)
             if isinstance(outcome, Redirected):
                 self._schedule.hurry(outcome.request.host_id)

@@ -23,7 +23,8 @@ from crawler.clock import Clock, SystemClock
 from crawler.core import policy, secrets, urls
 from crawler.core.metrics import Fold, Snapshot, Summary
 from crawler.core.metrics import Outcome as RunOutcome
-from crawler.core.model import Failed, Redirected, Rejected, Request, RobotsRead, Visited
+from crawler.core.model import NETWORK_FAULTS, Failed, Redirected, Rejected, Request, RobotsRead, State, Visited
+from crawler.core.policy import Next
 from crawler.core.schedule import Schedule
 from crawler.core.scope import Rules, Scope, ruleset_of
 from crawler.core.seeds import Seed, Source
@@ -31,6 +32,7 @@ from crawler.core.settings import Settings
 from crawler.engine import telling
 from crawler.engine.committer import BACKLOG, BATCH, Committer
 from crawler.engine.feeder import Feeder
+from crawler.engine.network import Network
 from crawler.engine.recording import Landed
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
@@ -193,7 +195,7 @@ class Crawler:
         )  # fmt: skip
         self._visitor = Visitor(
             settings, fetcher=self._fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
-            secret=frontier.secret, clock=clock, adopted=self._adopted,
+            secret=frontier.secret, clock=clock, adopted=self._adopted, hooks=self._hooks,
         )  # fmt: skip
 
     async def _jar(self) -> SiteJar | None:
@@ -228,6 +230,11 @@ class Crawler:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 committing = group.create_task(self._committer.run())
+                self._network = Network(
+                    fetcher=self._fetcher, schedule=self._schedule, ledger=self._ledger, hooks=self._hooks, clock=self._clock, group=group,
+                    settle=self._settle, stir=self._feeder.stir,
+                )  # fmt: skip
+                self._feeder.network = self._network
                 self._feeder.expecting += unjudged
                 if unjudged:
                     group.create_task(self._rejudge())
@@ -235,6 +242,7 @@ class Crawler:
                 reporting = group.create_task(self._tell_progress())
                 await self._feeder.run()
                 await self._land(workers)
+                await self._network.close()
                 while self._committer.unsettled:
                     await self._feeder.wait_stirred(1.0)
                 for task in (committing, reporting):
@@ -248,7 +256,7 @@ class Crawler:
                 await self._ledger.end(outcome, now=self._clock.now(), clean=clean)
         summary = telling.summary(
             self._clock.now(), outcome, self._fold, self._frontier, self._feeder, parked=self._parked, signum=self._signal,
-            dropped=self._dropped,
+            dropped=self._dropped, insecure=self._settings.insecure,
         )  # fmt: skip
         await self._hooks.send(RunEnded(summary))
         return summary
@@ -268,9 +276,15 @@ class Crawler:
         """Visit, hand over, take the next."""
         while True:
             request = await self._queue.get()
+            sent = self._clock.now()
             outcome = await self._visitor.visit(request)
-            await self._committer.take(self._judge(outcome))
+            if not self._network.holds_back(outcome, sent):
+                await self._committer.take(self._judge(outcome))
             self._feeder.landed(request)
+
+    def _settle(self, late: Landed | Visited) -> None:
+        """Settle what the network had held back."""
+        self._committer.take_nowait(late if isinstance(late, Landed) else self._judge(late))
 
     def _judge(self, outcome: Visited) -> Landed:
         """Decide what becomes of a URL and its host; the host is rested at once, the rest is true after the commit."""
@@ -283,8 +297,9 @@ class Crawler:
         if isinstance(outcome, RobotsRead):
             rest = schedule.learn(outcome, now) or (None if schedule.is_dead(outcome.request) else rest)
         elif isinstance(outcome, Failed):
-            broken = policy.breaker(schedule.failures(host_id), chance)
-            rest = broken if rest is None or (broken is not None and broken.seconds > rest.seconds) else rest
+            broken = schedule.breaker(host_id, now, chance) if outcome.reply is None and outcome.fault in NETWORK_FAULTS else None
+            if broken is not None:      # it is the host, so the URL loses no attempt
+                next_, rest = Next(State.QUEUED, outcome.request.tries), broken
         if rest is not None:
             schedule.rest(host_id, rest, now)
             self._group.create_task(self._hooks.send(HostRested(outcome.request.host, rest.seconds, rest.why)))
@@ -357,8 +372,9 @@ class Crawler:
     def snapshot(self) -> Snapshot:
         """Return where the crawl stands."""
         return telling.snapshot(
-            self._clock.now(), self._settings, self._fold, self._frontier, self._schedule, self._feeder, stopping=bool(self._stops)
-        )
+            self._clock.now(), self._settings, self._fold, self._frontier, self._schedule, self._feeder, stopping=bool(self._stops),
+            down_since=self._network.since,
+        )  # fmt: skip
 
 
 def _told(settings: Settings) -> dict[str, object]:

@@ -19,6 +19,7 @@ from crawler.core.schedule import Idle, Memory, Ready, Schedule, Unreachable, Wa
 from crawler.core.scope import Scope
 from crawler.core.settings import Settings
 from crawler.engine.committer import Committer
+from crawler.engine.network import Network
 from crawler.engine.recording import Landed
 from crawler.frontier import Lease, OriginState
 from crawler.frontier.sqlite import SqliteFrontier
@@ -58,6 +59,7 @@ class Feeder:
         self.expecting = 0
         """Passes in the background that may still put something into the frontier."""
         self.limit: str | None = None
+        self.network: Network | None = None
 
     async def wait_stirred(self, seconds: float) -> None:
         """Wait until something changes, at most so long."""
@@ -87,8 +89,10 @@ class Feeder:
                 if self.limit is not None:
                     return
                 now = self._clock.now()
+                if self.network is not None:
+                    self.network.air()
                 self._claim_if_wanted(now)
-                until = self._release(now)
+                until = None if self.network is not None and self.network.paused else self._release(now)
                 if self._nothing_left() and await self._finished(until):
                     return
                 await self._nap(until)
@@ -192,7 +196,10 @@ class Feeder:
     # --- the end -------------------------------------------------------------------------------------------------
 
     def _nothing_left(self) -> bool:
-        return self.busy == 0 and self._committer.unsettled == 0 and self._claiming is None and not self.expecting
+        return self.busy == 0 and self._committer.unsettled == 0 and self._claiming is None and not self.expecting and not self._held()
+
+    def _held(self) -> bool:
+        return self.network is not None and self.network.holding
 
     async def _finished(self, until: float | None) -> bool:
         """Decide at a moment when nothing is on its way: go on waiting, put off who rests too long, or end."""

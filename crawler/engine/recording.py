@@ -34,6 +34,8 @@ class Landed(msgspec.Struct, frozen=True, gc=False):
     at: float
     again: bool = False
     crawl_delay: float | None = None
+    void: bool = False
+    """Nothing of it is true: the network was down, and the URL goes back as if it had not been asked for."""
 
     @property
     def size(self) -> int:
@@ -63,7 +65,8 @@ def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Set
     elif isinstance(outcome, Redirected):
         offers = outcome.offers
     return Settled(
-        outcome.request, next_.state, next_.tries, next_.due_at, next_.reason, next_.rule, attempt_of(outcome, landed.at), body,
+        outcome.request, next_.state, next_.tries, next_.due_at, next_.reason, next_.rule,
+        None if landed.void else attempt_of(outcome, landed.at), body,
         page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
     )  # fmt: skip
 
@@ -112,7 +115,7 @@ def _headers(reply: Reply) -> str:
 
 def _origin_of(landed: Landed) -> OriginState | None:
     outcome = landed.outcome
-    if not isinstance(outcome, RobotsRead) or outcome.target is not None:
+    if not isinstance(outcome, RobotsRead) or outcome.target is not None or landed.void:
         return None
     status = None if outcome.reply is None else outcome.reply.status
     request = outcome.request

@@ -12,8 +12,9 @@ from crawler.frontier.sqlite import SqliteFrontier
 
 
 def snapshot(
-    now: float, settings: Settings, fold: Fold, frontier: SqliteFrontier, schedule: Schedule, feeder: Feeder, *, stopping: bool
-) -> Snapshot:
+    now: float, settings: Settings, fold: Fold, frontier: SqliteFrontier, schedule: Schedule, feeder: Feeder, *, stopping: bool,
+    down_since: float | None,
+) -> Snapshot:  # fmt: skip
     """Return where a crawl stands."""
     pages, received = fold.rates(now)
     queued = frontier.queued
@@ -33,12 +34,13 @@ def snapshot(
         eta=fold.eta(now, queued, frontier.pages, settings.max_pages),
         waiting=tuple(Waiting(*entry) for entry in waiting),
         stopping=stopping,
+        network_down=None if down_since is None else now - down_since,
     )
 
 
 def summary(
     now: float, outcome: Outcome, fold: Fold, frontier: SqliteFrontier, feeder: Feeder, *,
-    parked: Sequence[tuple[str, str, int]], signum: int | None, dropped: int,
+    parked: Sequence[tuple[str, str, int]], signum: int | None, dropped: int, insecure: Sequence[str],
 ) -> Summary:  # fmt: skip
     """Return what a run came to."""
     return Summary(
@@ -55,4 +57,7 @@ def summary(
         dropped=dropped,
         hosts_asked=feeder.hosts_taken,
         skipped=tuple(fold.skipped.most_common()),
+        requests=fold.requests,
+        connections=fold.connections,
+        insecure=tuple(insecure),
     )

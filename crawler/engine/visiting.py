@@ -34,6 +34,7 @@ from crawler.core.scope import Scope
 from crawler.core.settings import Settings
 from crawler.fetch.client import Fetcher, Sink, Trouble
 from crawler.folder import CrawlError
+from crawler.hooks import Hooks, RequestSent, ResponseReceived
 from crawler.parsing.pool import ParserPool
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -48,7 +49,7 @@ class Visitor:
 
     def __init__(
         self, settings: Settings, *, fetcher: Fetcher, archive: FileArchive, parsers: ParserPool, schedule: Schedule, scope: Scope,
-        secret: bytes, clock: Clock, adopted: Callable[[], None],
+        secret: bytes, clock: Clock, adopted: Callable[[], None], hooks: Hooks,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._fetcher = fetcher
@@ -59,6 +60,7 @@ class Visitor:
         self._secret = secret
         self._clock = clock
         self._adopted = adopted
+        self._hooks = hooks
         self._targets: OrderedDict[str, str] = OrderedDict()
 
     async def visit(self, request: Request) -> Visited:
@@ -112,14 +114,25 @@ class Visitor:
         schedule, now = self._schedule, self._clock.now
         fault = Fault.CRASH
         reply: Reply | Trouble | None = None
+        hooks = self._hooks
+        if hooks.on_request:
+            await hooks.send(RequestSent(request.url, request.host, request.kind.value, request.tries))
         try:
             reply = await self._fetcher.fetch(request, sink, heard=lambda: schedule.answered(request, now()), limit=limit, keep=keep)
+            if hooks.on_response and isinstance(reply, Reply):
+                await hooks.send(ResponseReceived(
+                    request.url, reply.status, reply.wire_bytes, reply.dns, reply.connect, reply.tls, reply.ttfb, reply.total, reply.reused,
+                ))  # fmt: skip
             return reply
         finally:
             if isinstance(reply, Reply):
                 schedule.finished(request, now(), status=reply.status, fault=None, ttfb=reply.ttfb)
             else:
-                schedule.finished(request, now(), status=None, fault=reply.fault if reply is not None else fault, ttfb=0.0)
+                head = None if reply is None else reply.reply
+                schedule.finished(
+                    request, now(), status=None if head is None else head.status, fault=fault if reply is None else reply.fault,
+                    ttfb=0.0 if head is None else head.ttfb,
+                )  # fmt: skip
 
     async def _parse(self, request: Request, reply: Reply, draft: FileDraft) -> Parsed:
         kind = reply.header("content-type")

@@ -244,3 +244,6 @@ def _refuse_others(connection: sqlite3.Connection, file: Path) -> None:
     if version > FORMAT:
         message = f"{file} has format {version}, and this version reads format {FORMAT}"
         raise QueryError(message, "Try the newer version that wrote it. Nothing was changed.", UNUSABLE)
+    if version < FORMAT:
+        message = f"{file} has format {version}, and this version reads format {FORMAT}"
+        raise QueryError(message, "Try resume, which makes a copy and brings it forward. Nothing was changed.", UNUSABLE)

@@ -23,7 +23,7 @@ FROM (SELECT * FROM host LIMIT {MOST_HOSTS_READ}) ORDER BY queued DESC, done DES
 _PARKED = f"""
 SELECT count(*), coalesce(sum(queued), 0)
 FROM (SELECT queued FROM host WHERE parked IS NOT NULL LIMIT {MOST_HOSTS_READ})"""
-_RUN = "SELECT run_id, started_at, ended_at, outcome, version FROM run ORDER BY run_id DESC LIMIT 1"
+_RUN = "SELECT run_id, started_at, ended_at, outcome, version, requests, connections FROM run ORDER BY run_id DESC LIMIT 1"
 
 
 class RunStatus(msgspec.Struct, frozen=True):
@@ -35,6 +35,10 @@ class RunStatus(msgspec.Struct, frozen=True):
     outcome: str | None
     """`finished`, `limit`, `stopped`, `parked` or `failed`; None while it runs, and for ever if it was killed."""
     version: str
+    requests: int
+    """Requests that were answered."""
+    connections: int
+    """Those of them that needed a new connection."""
 
     @property
     def clean(self) -> bool:
@@ -78,6 +82,8 @@ class Status(msgspec.Struct, frozen=True):
     """The top 20 hosts by queued."""
     database_bytes: int
     """The database with its write-ahead log."""
+    network_down: float | None = None
+    """Since when the network itself is down, in Unix seconds; None while it is up, or nobody crawls."""
 
     @property
     def running(self) -> bool:
@@ -101,7 +107,7 @@ def read_status(path: str | Path) -> Status:
 
 
 def _read(reader: Reader) -> Status:
-    meta = {str(key): value for key, value in reader.all("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')")}
+    meta = {str(key): value for key, value in reader.all("SELECT key, value FROM meta WHERE key IN ('pages', 'errors', 'network_down')")}
     parked_hosts, put_off = reader.all(_PARKED)[0]
     run = reader.one(_RUN)
     return Status(
@@ -115,6 +121,7 @@ def _read(reader: Reader) -> Status:
         holder=None,
         top=tuple(_host(row) for row in reader.all(_HOSTS)),
         database_bytes=_size(reader.file),
+        network_down=seconds(meta.get("network_down") or None),
     )
 
 
@@ -127,8 +134,9 @@ def _states(reader: Reader, put_off: int) -> dict[str, int]:
 
 
 def _run(row: Row) -> RunStatus:
-    run_id, started, ended, outcome, version = row
-    return RunStatus(whole(run_id), whole(started) / 1000, seconds(ended), text(outcome), str(version))
+    run_id, started, ended, outcome, version, requests, connections = row
+    begun = whole(started) / 1000
+    return RunStatus(whole(run_id), begun, seconds(ended), text(outcome), str(version), whole(requests), whole(connections))
 
 
 def _host(row: Row) -> HostStatus:

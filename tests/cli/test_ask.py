@@ -57,7 +57,7 @@ def test_status_says_how_far_it_is(asked, crawled):
 
 def test_status_tells_a_run_that_goes_on_from_one_that_was_killed():
     host = HostStatus("h.example", 40, 0, 2, 1, 0.5, 110.0, "answered 503", None)
-    run = RunStatus(1, 90.0, None, None, "1.0")
+    run = RunStatus(1, 90.0, None, None, "1.0", 200, 10)
     status = Status("o/crawl.db", {"queued": 40, "done": 2}, 2, 1, 1, 0, run, Holder(7, "m", 90.0), (host,), 4096)
 
     assert "o: running for 10 s in process 7" == ask.status_lines(status, 100.0)[0]

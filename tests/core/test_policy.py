@@ -25,6 +25,7 @@ from crawler.core.model import (
 )
 from crawler.core.policy import (
     BREAKER_AT,
+    BREAKER_URLS,
     CURES,
     LONGEST_BACKOFF,
     ONCE,
@@ -85,7 +86,7 @@ def test_trouble_with_one_url_is_tried_three_times_and_the_host_goes_on(fault):
     assert Next(State.FAILED, 3) == failed(fault, tries=2)
 
 
-@pytest.mark.parametrize(("fault", "tries"), [(Fault.DNS, 2), (Fault.CONNECT, 3), (Fault.TLS, 2)])
+@pytest.mark.parametrize(("fault", "tries"), [(Fault.DNS, 3), (Fault.CONNECT, 3), (Fault.TLS, 2)])
 def test_trouble_with_a_host_rests_all_of_it(fault, tries):
     wait = CURES[fault].wait
     assert Next(State.QUEUED, 1, NOW + wait, rest=Rest(wait, fault.value)) == failed(fault)
@@ -129,7 +130,7 @@ def test_an_overloaded_host_rests(status):
 def test_the_settings_say_how_often_a_url_is_tried():
     assert State.FAILED is next_of(Answered(request(0), Reply(500)), tries=1).state
     assert State.QUEUED is next_of(Answered(request(8), Reply(500)), tries=10).state
-    assert State.FAILED is next_of(Failed(request(1), Fault.DNS, ""), tries=10).state
+    assert State.FAILED is next_of(Failed(request(1), Fault.TLS, ""), tries=10).state
     assert State.FAILED is next_of(Failed(request(0), Fault.DNS, ""), tries=1).state
 
 
@@ -219,10 +220,14 @@ def test_a_host_that_asks_for_more_than_an_hour_is_parked_and_the_attempt_does_n
 
 
 def test_a_host_rests_longer_and_longer_once_five_network_faults_came_one_after_another():
-    assert [None] * BREAKER_AT == [breaker(failures, MIDDLE) for failures in range(BREAKER_AT)]
-    assert [30, 60, 120] == [breaker(failures, MIDDLE).seconds for failures in (5, 6, 7)]
-    assert "5 network faults one after another" == breaker(5, MIDDLE).why
-    assert LONGEST_BACKOFF == breaker(5000, MIDDLE).seconds
+    assert [None] * BREAKER_AT == [breaker(failures, BREAKER_URLS, MIDDLE) for failures in range(BREAKER_AT)]
+    assert [30, 60, 120] == [breaker(failures, BREAKER_URLS, MIDDLE).seconds for failures in (5, 6, 7)]
+    assert "5 network faults one after another" == breaker(5, BREAKER_URLS, MIDDLE).why
+    assert LONGEST_BACKOFF == breaker(5000, BREAKER_URLS, MIDDLE).seconds
+
+
+def test_a_few_urls_that_break_the_connection_do_not_make_their_host_rest():
+    assert None is breaker(5000, BREAKER_URLS - 1, MIDDLE)
 
 
 # --- robots.txt ------------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def crawl(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     with contextlib.closing(write_to(folder / "crawl.db")) as db:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 1")
+        db.execute("PRAGMA user_version = 2")
         fill(db)
     return folder
 

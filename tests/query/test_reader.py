@@ -21,7 +21,7 @@ import pytest
 
 from crawler.query.errors import NO_ACCESS, NOTHING_HERE, UNUSABLE, WRONG_QUERY, QueryError
 from crawler.query.guard import _DESCRIBING
-from crawler.query.reader import Reader
+from crawler.query.reader import FORMAT, Reader
 
 ENDLESS = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c"
 
@@ -292,7 +292,7 @@ def test_what_is_useful_is_allowed(reader: Reader) -> None:
     assert [("host",)] == reader.all("SELECT value FROM ruleset, json_tree(options) WHERE atom IS NOT NULL")
     assert ("url_id",) == reader.one("SELECT name FROM pragma_table_info('urls')")
     assert reader.all("EXPLAIN QUERY PLAN SELECT * FROM urls")
-    assert [(1,)] == reader.all("PRAGMA user_version")
+    assert [(FORMAT,)] == reader.all("PRAGMA user_version")
     assert [("DONE,QUEUED",)] == reader.all("SELECT group_concat(upper(name)) FROM (SELECT name FROM state WHERE state < 2 ORDER BY name)")
 
 
@@ -371,7 +371,7 @@ def test_ten_million_rows_in_constant_memory(crawl: Path) -> None:
 import resource, sys
 from collections import deque
 from crawler.query.guard import _DESCRIBING
-from crawler.query.reader import Reader
+from crawler.query.reader import FORMAT, Reader
 with Reader.open(sys.argv[1], timeout=600) as reader:
     sql = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT {}) SELECT x, 'row' FROM c"
     deque(reader.rows(sql.format(1000)), maxlen=0)

@@ -20,7 +20,7 @@ def test_a_crawl_that_was_killed(crawl: Path, database: Path) -> None:
     assert str(database) == status.database
     assert {"queued": 2, "done": 7, "failed": 1, "excluded": 1, "parked": 2} == status.states
     assert (5, 2, 3, 1) == (status.pages, status.errors, status.hosts, status.parked_hosts)
-    assert RunStatus(2, START + 100, None, None, "1.0") == status.run
+    assert RunStatus(2, START + 100, None, None, "1.0", 0, 0) == status.run
     assert (False, True) == (status.running, status.killed)
     assert database.stat().st_size <= status.database_bytes
 
