@@ -1,0 +1,17 @@
+"""The zoo is opened once for each process that tests, on a thread of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from .server import zoo_in_a_thread
+
+
+@pytest.fixture(scope="session")
+def zoo():
+    if sys.platform != "linux":
+        pytest.skip("all of 127/8 is loopback on Linux only: the zoo needs an address for each animal")
+    with zoo_in_a_thread() as one:
+        yield one
