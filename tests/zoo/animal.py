@@ -50,6 +50,8 @@ class Animal:
     deaf: bool = False
     """It is given connections, not requests: `answer` is called before anything is read."""
     check: Check | None = None
+    crowd: str = ""
+    """What may become of its URLs, besides, when all animals are met at once, with the settings that suit most of them."""
     later: str = ""
     """Why what the requirement says cannot be seen yet."""
     netns: str = ""

@@ -86,7 +86,14 @@ async def no_last_chunk(ask: Ask) -> None:
 
 @animal(121, "nonsense chunk size", "says a chunk is `zz` bytes long", expect="failed protocol|failed truncated")
 async def nonsense_chunk_size(ask: Ask) -> None:
-    await ask.send(head(200, "Content-Type: text/html", "Transfer-Encoding: chunked"), b"zz\r\nwhat\r\n0\r\n\r\n")
+    await ask.send(head(200, "Content-Type: text/html", "Transfer-Encoding: chunked") + b"zz\r\nwhat\r\n0\r\n\r\n")
+
+
+@animal(135, "nonsense chunk size, later", "the same, behind good chunks in a packet of its own", expect="failed protocol|failed truncated|failed reset")
+async def nonsense_chunk_size_later(ask: Ask) -> None:
+    await ask.send(head(200, "Content-Type: text/html", "Transfer-Encoding: chunked"), b"4\r\ngood\r\n")
+    await ask.nap(0.1)
+    await ask.send(b"zz\r\nwhat\r\n0\r\n\r\n")
 
 
 @animal(122, "two lengths", "sends two Content-Lengths that differ", expect="failed protocol")

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-from .server import zoo_in_a_thread
+for module in ("oracle", "broken", "codings", "guarded", "links", "odds", "redirects", "robots", "slow", "statuses", "text", "traps"):
+    pytest.register_assert_rewrite(f"{__package__}.{module}")
+
+from .server import zoo_in_a_thread  # noqa: E402 - the line above must come first
 
 
 @pytest.fixture(scope="session")

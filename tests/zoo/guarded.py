@@ -40,7 +40,9 @@ async def robots_at_the_canary(ask: Ask) -> bytes:
 def _cookies_stay(cage, seen) -> None:
     own = [one.header("cookie") for one in cage.heard if one.host == cage.animal.host and one.path == "/again"]
     other = [one.header("cookie") for one in cage.heard if one.host != cage.animal.host]
-    assert own == ["own=1"]
+    assert len(own) == 1
+    assert "own=1" in own[0]
+    assert set(own[0].split("; ")) <= {"own=1", "far4=1"}, "a domain with a dot at its end may be ignored: the cookie is then the host's own"
     assert len(other) >= 2
     assert set(other) == {None}
 

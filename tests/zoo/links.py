@@ -9,7 +9,7 @@ READ_OR_NOT = "done 200|done parse"
 HOSTILE = (
     "/../../x", "/%2e%2e/%2e%2e/etc/passwd", "/%2e%2e%2fetc", r"/\..\..\win.ini", "/C:/boot", "/C:%5Cboot", "/CON", "/con.html", "/nul%00.html",
     "/%0d%0aX-Forged:%201", "/" + "l" * 3_000, "/🦊", "/%F0%9F%A6%8A2", "/Case", "/case", "/a", "/a/", "/a/b", "/a.", "/a%20", "/.wgetrc",
-    "/crawl.db", "/pages/", "/~root", "/-rf", "/$(id)", "/`id`", "/'or'1'='1", "/?a=../../x", "/한글" * 40, "/%FF%FE", "/;x", "/a//b", "/%",
+    "/crawl.db", "/pages/", "/~root", "/-rf", "/$(id)", "/`id`", "/'or'1'='1", "/?a=../../x", "/" + "한글" * 40, "/%FF%FE", "/;x", "/a//b", "/%",
     "/%zz", "/a?", "/=cmd()", "/\u202egnp.exe", "/%1b]52;c;aGk=%07",
 )  # fmt: skip
 

@@ -12,14 +12,14 @@ UNRESOLVABLE = (f"http://{'l' * 64}.localhost", "http://a..localhost", f"http://
 
 
 @animal(60, "names that have no address", "links to labels and names that are too long to be looked up", options={"scope": "any"},
-        expect={"/": "done 200"}, netns="NXDOMAIN, SERVFAIL, slow name servers: " + NEEDS_NET, check=lambda cage, seen: _all_dns(seen))
+        expect={"/": "done 200"}, settings={"robots": False}, netns="NXDOMAIN, SERVFAIL, slow name servers: " + NEEDS_NET, check=lambda cage, seen: _all_dns(seen))
 async def names_that_have_no_address(ask: Ask) -> bytes:
     return ask.links(*(f"{name}:{ask.port}/z60" for name in UNRESOLVABLE))
 
 
 def _all_dns(seen) -> None:
     found = {url[-40:]: (one, seen.details[url]) for url, one in seen.words.items() if url.endswith("/z60")}
-    assert {one for one, _ in found.values()} <= {"failed dns", "excluded scheme"}, found
+    assert {one for one, _ in found.values()} <= {"failed dns", "excluded scheme", "parked"}, found
 
 
 @animal(62, "gone for a while", "a small site, to switch the network off for", others="done 200", seeds=("/p/0",), netns=NEEDS_NET)
@@ -28,7 +28,7 @@ async def gone_for_a_while(ask: Ask) -> bytes:
     return ask.links(*([f"/p/{n + 1}"] if n < 19 else []), title=str(n))
 
 
-BAD_CERTIFICATE = {"deaf": True, "seeds": ("https://{host}:{second}/",), "settings": {"robots": False}}
+BAD_CERTIFICATE = {"deaf": True, "seeds": ("https://{host}:{second}/",), "settings": {"robots": False}, "crowd": "parked"}
 
 
 def _certificate(number: int, name: str, does: str, second: str) -> None:

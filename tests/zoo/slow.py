@@ -15,7 +15,7 @@ async def mute(ask: Ask) -> None:
 
 
 @animal(3, "mute before TLS", "accepts connections and never answers a ClientHello", seeds=("https://{host}:{second}/",), second="plain",
-        deaf=True, expect={"https://127.44.0.3:{second}/": "failed connect|failed timeout|failed tls"})
+        deaf=True, expect={"https://127.44.0.3:{second}/": "failed connect|failed timeout"}, settings={"robots": False}, crowd="parked")
 async def mute_before_tls(ask: Ask) -> None:
     await ask.hang()
 

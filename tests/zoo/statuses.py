@@ -75,7 +75,7 @@ async def a_status_for_every_path(ask: Ask) -> bytes:
     status = int(ask.path[1:])
     if status == 200:
         return ask.page("good")
-    return head(status) if status in (204, 205) else reply(status, str(status), "Content-Type: text/html")
+    return head(status, *(["Content-Length: 0"] if status == 205 else [])) if status in (204, 205) else reply(status, str(status), "Content-Type: text/html")
 
 
 @animal(125, "part of it unasked", "206 with a Content-Range that nobody wanted", expect="done 206 truncated")
