@@ -20,7 +20,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.model", "core.secrets", "version", "text"},
             {"core.settings"},
             {"core.urls", "core.encodings"},
-            {"core.robots"},
+            {"core.robots", "core.targets"},
             {"core.scope", "core.policy", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},
             {"clock", "hooks", "folder", "finishing"},

@@ -8,7 +8,26 @@ from typing import get_args
 import msgspec
 
 from crawler.cli import units
-from crawler.cli.units import COUNT, DURATION, GAP, HEADERS, HOSTS, NETWORKS, PATTERNS, RATE, SIZE, SWITCH, TEXT, Unit, words
+from crawler.cli.units import (
+    CERTIFICATES,
+    COUNT,
+    CREDENTIALS,
+    DURATION,
+    GAP,
+    HEADERS,
+    HOSTS,
+    NETWORKS,
+    PATTERNS,
+    PROXIES,
+    RATE,
+    SIZE,
+    SWITCH,
+    TEXT,
+    TIMEOUTS,
+    Unit,
+    read_cookies,
+    words,
+)
 from crawler.core.settings import DEFAULTS, Scope
 
 ENV_PREFIX = "CRAWLER_"
@@ -65,7 +84,8 @@ class Option(msgspec.Struct, frozen=True):
 
 LOAD, LIMITS, WHERE, MANNERS = "How fast", "When to stop", "Where to go", "Manners"
 PATIENCE, SIZES, SAFETY, KEEPING, MACHINE, SEEDS = "Patience", "Sizes", "Safety", "What is kept", "This machine", "Seed files"
-GROUPS = (LIMITS, WHERE, LOAD, MANNERS, PATIENCE, SIZES, SAFETY, KEEPING, SEEDS, MACHINE)
+ACCESS = "Access"
+GROUPS = (LIMITS, WHERE, LOAD, MANNERS, ACCESS, PATIENCE, SIZES, SAFETY, KEEPING, SEEDS, MACHINE)
 """In the order of the help page: what is asked for most comes first."""
 
 OPTIONS: tuple[Option, ...] = (
@@ -88,13 +108,27 @@ OPTIONS: tuple[Option, ...] = (
     Option("robots", ("--robots/--no-robots",), SWITCH, MANNERS, "obey robots.txt; say no only on a site that is yours"),
     Option("contact", ("--contact",), TEXT, MANNERS, "address or URL where the owner of a site reaches you", "none"),
     Option("user_agent", ("-A", "--user-agent"), TEXT, MANNERS, "the whole User-Agent header", "steadycrawl/VERSION (+CONTACT)"),
-    Option("headers", ("-H", "--header"), HEADERS, MANNERS, "a further request header, 'Name: value'; may be given again", "none"),
+    Option("headers", ("-H", "--header"), HEADERS, ACCESS, "a further request header, 'Name: value', or for one origin alone "
+           "'https://example.org Name: value', which a secret must have; may be given again", "none"),
+    Option("auth", ("--auth",), CREDENTIALS, ACCESS, "credentials for one origin: 'https://example.org basic USER:PASSWORD' or "
+           "'https://example.org bearer TOKEN'; may be given again", "none"),
+    Option("cookies", ("--cookies",), Unit("FILE|on|off", read_cookies), ACCESS, "keep the cookies of each site (on), keep none (off), or "
+           "begin with those of a Netscape cookie file"),
+    Option("proxies", ("--proxy",), PROXIES, ACCESS, "proxy for all requests, or for some hosts '*.example.org http://proxy:3128'; http, "
+           "https, socks5 (extra socks) or direct; may be given again", "none"),
+    Option("env_proxies", ("--env-proxies/--no-env-proxies",), SWITCH, ACCESS, "take proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+           remembered=False),
+    Option("client_certs", ("--client-cert",), CERTIFICATES, ACCESS, "client certificate for one origin, PEM files: 'https://example.org "
+           "CERT.pem KEY.pem'; may be given again", "none"),
     Option("timeout", ("-t", "--timeout"), DURATION, PATIENCE, "time for one request in total"),
     Option("connect_timeout", ("--connect-timeout",), DURATION, PATIENCE, "time to connect, TLS included"),
     Option("dns_timeout", ("--dns-timeout",), DURATION, PATIENCE, "time to look a host name up"),
+    Option("tls_timeout", ("--tls-timeout",), DURATION, PATIENCE, "time for the TLS handshake, within the time to connect"),
     Option("header_timeout", ("--header-timeout",), DURATION, PATIENCE, "time until an answer's headers have arrived"),
     Option("read_timeout", ("--read-timeout",), DURATION, PATIENCE, "time between two pieces of a body"),
     Option("min_rate", ("--min-rate",), RATE, PATIENCE, "bytes per second below which a body is given up after 10s; 0 never does"),
+    Option("timeouts", ("--timeouts",), TIMEOUTS, PATIENCE, "other timeouts for some hosts, as '*.example.org total=2m read=60s'; "
+           "there are total, connect, dns, tls, header, read and min_rate; may be given again", "none"),
     Option("tries", ("--tries",), COUNT, PATIENCE, "attempts for one URL, the first included"),
     Option("max_rest", ("--max-rest",), DURATION, PATIENCE, "time the end of a crawl waits for a host that rests; then it is put off"),
     Option("max_size", ("--max-size",), SIZE, SIZES, "bytes of a page that are kept; what is beyond is cut off"),
@@ -102,6 +136,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_links", ("--max-links",), COUNT, SIZES, "distinct links of one page that count"),
     Option("insecure", ("--insecure",), HOSTS, SAFETY, "do not check this host's certificate; may be given again", "every certificate is "
            "checked"),
+    Option("ca_file", ("--ca-file",), TEXT, SAFETY, "PEM file of certificate authorities to trust besides the system's", "none"),
     Option("allow_net", ("--allow-net",), NETWORKS, SAFETY, "private network that may be connected to; may be given again", "the public "
            "internet, and hosts that a seed names"),
     Option("deny_net", ("--deny-net",), NETWORKS, SAFETY, "network that is never connected to, seeds included; may be given again", "none"),
@@ -116,6 +151,8 @@ OPTIONS: tuple[Option, ...] = (
            remembered=False),
     Option("parser", ("--parser",), words("lexbor", "lxml", "html5lib", "html.parser"), MACHINE, "what reads HTML under BeautifulSoup"),
     Option("parsers", ("--parsers",), COUNT, MACHINE, "parser processes", "one a processor, one less on more than two", remembered=False),
+    Option("resolver", ("--resolver",), words("system", "c-ares"), MACHINE, "who looks host names up: the system, or c-ares (extra dns)",
+           remembered=False),
     Option("loop", ("--loop",), words("auto", "asyncio", "uvloop"), MACHINE, "event loop; auto takes uvloop where it is installed",
            remembered=False),
 )

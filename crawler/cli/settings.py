@@ -118,8 +118,8 @@ def _read(layers: Iterable[Said]) -> tuple[dict[str, object], dict[str, Place], 
 
 
 def _quoted(field: str, raw: units.Raw) -> str:
-    if field == "headers":
-        return repr(secrets.redact_header(str(raw)) if isinstance(raw, str) else "a list")
+    if field in secrets.REDACTIONS:
+        return repr(secrets.REDACTIONS[field](raw) if isinstance(raw, str) else "a list")
     return repr(raw)
 
 
@@ -180,8 +180,8 @@ def _from_memory(folder: str, memory: Mapping[str, object]) -> tuple[dict[str, o
         option = BY_FIELD.get(field)
         if option is not None and not option.remembered:
             continue
-        value, lost = _without_secrets(stored) if field == "headers" else (stored, [])
-        notices += [f"the header {name} is a secret and was not kept; give it again with -H" for name in lost]
+        value, lost = _without_secrets(stored) if field in secrets.REDACTIONS else (stored, [])
+        notices += [f"{field} {one!r} holds a secret, which was not kept; give it again with {option.flag}" for one in lost if option]
         try:
             kept[field] = getattr(msgspec.convert({field: value}, Settings), field)
         except msgspec.ValidationError:
@@ -190,12 +190,11 @@ def _from_memory(folder: str, memory: Mapping[str, object]) -> tuple[dict[str, o
 
 
 def _without_secrets(stored: object) -> tuple[object, list[str]]:
-    """Return remembered headers that still have their values, and the names of those that lost them."""
+    """Return remembered values that are still whole, and those that lost their secret."""
     if not isinstance(stored, list):
         return stored, []
-    headers = [str(header) for header in stored]
-    lost = [header.partition(":")[0] for header in headers if secrets.is_redacted(header)]
-    return [header for header in headers if not secrets.is_redacted(header)], lost
+    values = [str(one) for one in stored]
+    return [one for one in values if not secrets.is_redacted(one)], [one for one in values if secrets.is_redacted(one)]
 
 
 def _changes(before: Settings, after: Settings) -> tuple[Change, ...]:
@@ -208,8 +207,8 @@ def _changes(before: Settings, after: Settings) -> tuple[Change, ...]:
 
 def _told(option: Option, value: object) -> str:
     """Return a value for people: a long meaning of "not set" is `auto`, a secret is hidden."""
-    if option.field == "headers" and isinstance(value, tuple):
-        value = secrets.redact_headers(value)
+    if option.field in secrets.REDACTIONS and isinstance(value, tuple):
+        value = tuple(map(secrets.REDACTIONS[option.field], value))
     if value is None:
         return option.unset if option.unset in ("none", "no limit") else "auto"
     return option.shown(value)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from crawler.core import targets
+
 Raw = object
 """Text, or what TOML holds: numbers, truth values, lists of text."""
 
@@ -22,7 +24,6 @@ _SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", re.IGNORECASE)
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PER = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h)", re.IGNORECASE)
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110 5.1, 5.5
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
@@ -106,11 +107,53 @@ def read_pattern(raw: Raw) -> str:
     return pattern
 
 
-def read_header(raw: Raw) -> str:
-    """Read a request header; a line break in it could forge a second one."""
-    if isinstance(raw, str) and _HEADER.fullmatch(raw.strip()):
+def _line(read: Callable[[str], object], expected: str) -> Callable[[Raw], str]:
+    """Return a reader of one line that *read* understands; what it is kept as is the line itself."""
+
+    def reader(raw: Raw) -> str:
+        if not isinstance(raw, str):
+            raise ValueError(expected)  # noqa: TRY004 - a wrong setting, whatever its type
+        read(raw)
         return raw.strip()
-    raise ValueError("a header like 'Name: value'")
+
+    return reader
+
+
+read_header = _line(targets.header, "a header like 'Name: value'")
+read_credentials = _line(targets.credentials, "an origin with its credentials")
+read_proxy = _line(targets.proxy, "a proxy like http://proxy.example.org:3128")
+read_certificate = _line(targets.certificate, "an origin with PEM files")
+
+
+def read_timeouts(raw: Raw) -> str:
+    """Read `PATTERN total=2m read=60s`; amounts become seconds, the rate bytes per second."""
+    words = raw.split() if isinstance(raw, str) else []
+    expected = f"a host pattern with timeouts, like '*.example.org total=2m read=60s'; there are {', '.join(targets.TIMEOUTS)}"
+    if len(words) < 2 or not all("=" in word for word in words[1:]):
+        raise ValueError(expected)
+    parts = [targets.pattern(words[0])]
+    for word in words[1:]:
+        name, _, amount = word.partition("=")
+        name = name.replace("-", "_")
+        if name not in targets.TIMEOUTS:
+            raise ValueError(expected)
+        value = float(read_rate(amount)) if name == "min_rate" else read_duration(amount)
+        if value <= 0 and name != "min_rate":
+            raise ValueError(f"timeouts of more than 0s: {word}")
+        parts.append(f"{name}={value:g}")
+    return " ".join(parts)
+
+
+def read_cookies(raw: Raw) -> str:
+    """Read on, off, or the name of a cookie file."""
+    if isinstance(raw, bool):       # what TOML makes of cookies = false
+        return "on" if raw else "off"
+    text = read_text(raw)
+    if text.lower() in _YES | _NO:
+        return "on" if text.lower() in _YES else "off"
+    if text:
+        return text
+    raise ValueError("on, off, or the name of a cookie file")
 
 
 def read_network(raw: Raw) -> str:
@@ -171,7 +214,11 @@ GAP = Unit("TIME", read_gap, show_duration)
 SWITCH = Unit("", read_switch, show_switch)
 TEXT = Unit("TEXT", read_text)
 PATTERNS = Unit("REGEX", read_pattern, many=True)
-HEADERS = Unit("'NAME: VALUE'", read_header, many=True)
+HEADERS = Unit("'[ORIGIN] NAME: VALUE'", read_header, many=True)
+CREDENTIALS = Unit("'ORIGIN SCHEME SECRET'", read_credentials, many=True)
+PROXIES = Unit("'[PATTERN] URL'", read_proxy, many=True)
+CERTIFICATES = Unit("'ORIGIN FILE [KEY]'", read_certificate, many=True)
+TIMEOUTS = Unit("'PATTERN NAME=TIME ...'", read_timeouts, many=True)
 NETWORKS = Unit("NET", read_network, many=True, separator=",")
 HOSTS = Unit("HOST", read_host, many=True, separator=",")
 

@@ -216,6 +216,14 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     ip: str | None = None
     truncated: bool = False
     """The body was cut at a limit: what is kept is a beginning."""
+    dns: float | None = None
+    """Seconds for looking the name up; None when that was not done for this request."""
+    connect: float | None = None
+    """Seconds for the TCP connection; None over a connection that was there already."""
+    tls: float | None = None
+    """Seconds for the TLS handshake."""
+    reused: bool = False
+    """The connection had served an earlier request."""
 
     def header(self, name: str) -> str | None:
         """Return the first header of that (lower-case) name, or None."""
@@ -223,6 +231,28 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
             if key.lower() == name:
                 return value
         return None
+
+
+class CookieRow(msgspec.Struct, frozen=True, gc=False):
+    """One cookie, as it is kept in memory and in the database."""
+
+    site: str
+    """The registrable domain, or the address, whose cookies are kept together."""
+    host: str
+    """Whose cookie it is: a host name without dots around it. Its subdomains share it unless `host_only`."""
+    name: str
+    path: str
+    value: str
+    expires: float | None
+    """Unix seconds; None for a session cookie."""
+    host_only: bool
+    secure: bool
+    http_only: bool
+    pinned: bool
+
+    def __repr__(self) -> str:
+        """Tell whose cookie it is, and nothing of what it says: values are secrets."""
+        return f"<CookieRow {self.name} of {self.host}{self.path}{', pinned' if self.pinned else ''}>"
 
 
 class Body(msgspec.Struct, frozen=True, gc=False):

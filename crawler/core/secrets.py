@@ -6,20 +6,26 @@ Pure: text in, text out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 REDACTED = "***"
 
 _SECRET_HEADER = re.compile(r"auth|cookie|token|secret|password|passwd|session|api-?key|credential", re.IGNORECASE)
+_HEADER = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*://\S*\s+)?)([^:\s]+):(.*)", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^/?#@\s]*@(?=[^/?#\s])")
-_HEADER_FLAG = re.compile(r"(--header=|-H=?)(?=.)", re.DOTALL)
-_HEADER_FLAGS = ("-H", "--header")
+_FLAGS = ("-H", "--header", "--auth")
+_GLUED = re.compile(r"(--header=|-H=?|--auth=)(?=.)", re.DOTALL)
+
+
+def is_secret(name: str) -> bool:
+    """Tell by its name whether a header carries a secret."""
+    return _SECRET_HEADER.search(name) is not None
 
 
 def redact_header(header: str) -> str:
-    """Return `Name: value` with the value hidden when the name says that it is a secret."""
-    name, colon, _ = header.partition(":")
-    return f"{name}: {REDACTED}" if colon and _SECRET_HEADER.search(name) else header
+    """Return `Name: value`, with its origin if it has one, and the value hidden when the name says that it is a secret."""
+    match = _HEADER.fullmatch(header)
+    return f"{redact_url(match[1])}{match[2]}: {REDACTED}" if match and is_secret(match[2]) else redact_url(header)
 
 
 def redact_headers(headers: Iterable[str]) -> tuple[str, ...]:
@@ -27,9 +33,10 @@ def redact_headers(headers: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(redact_header, headers))
 
 
-def is_redacted(header: str) -> bool:
-    """Tell whether a header that was written down lost its value."""
-    return header.partition(":")[2].strip() == REDACTED
+def redact_credentials(text: str) -> str:
+    """Return `ORIGIN scheme secret` with the secret hidden; a text of another form is all secret."""
+    words = text.split(maxsplit=2)
+    return f"{redact_url(words[0])} {words[1]} {REDACTED}" if len(words) == 3 else REDACTED
 
 
 def redact_url(text: str) -> str:
@@ -37,16 +44,37 @@ def redact_url(text: str) -> str:
     return _USER_INFO.sub(f"{REDACTED}@", text)
 
 
+REDACTIONS: Mapping[str, Callable[[str], str]] = {"headers": redact_header, "auth": redact_credentials, "proxies": redact_url}
+"""Settings that may hold secrets, and how one value of theirs is written down."""
+
+
+def redact_settings(plain: Mapping[str, object]) -> dict[str, object]:
+    """Return settings as plain values, without their secrets."""
+    return {
+        field: [REDACTIONS[field](str(one)) for one in value] if field in REDACTIONS and isinstance(value, list | tuple) else value
+        for field, value in plain.items()
+    }
+
+
+def is_redacted(text: str) -> bool:
+    """Tell whether something that was written down lost its secret."""
+    return text.rstrip().endswith(REDACTED) or f"{REDACTED}@" in text
+
+
 def redact_argv(argv: Sequence[str]) -> tuple[str, ...]:
     """Return a command line as it may be written down."""
     clean: list[str] = []
-    value_follows = False
+    follows: str | None = None
     for word in argv:
-        if value_follows:
-            clean.append(redact_header(word))
-            value_follows = False
+        if follows is not None:
+            clean.append(_redact_value(follows, word))
+            follows = None
             continue
-        value_follows = word in _HEADER_FLAGS
-        glued = None if value_follows else _HEADER_FLAG.match(word)
-        clean.append(glued[0] + redact_header(word[glued.end() :]) if glued else redact_url(word))
+        follows = word if word in _FLAGS else None
+        glued = None if follows else _GLUED.match(word)
+        clean.append(glued[0] + _redact_value(glued[0], word[glued.end() :]) if glued else redact_url(word))
     return tuple(clean)
+
+
+def _redact_value(flag: str, value: str) -> str:
+    return redact_credentials(value) if flag.startswith("--auth") else redact_header(value)

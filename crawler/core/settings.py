@@ -47,12 +47,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connect_timeout: Annotated[float, Meta(gt=0)] = 10.0
     """Seconds for a connection, TLS included."""
     dns_timeout: Annotated[float, Meta(gt=0)] = 5.0
+    """Seconds for looking a host name up."""
+    tls_timeout: Annotated[float, Meta(gt=0)] = 10.0
+    """Seconds for the TLS handshake, within the time to connect."""
     header_timeout: Annotated[float, Meta(gt=0)] = 15.0
     """Seconds from sending the request to the end of the answer's headers."""
     read_timeout: Annotated[float, Meta(gt=0)] = 15.0
     """Seconds between two pieces of a body."""
     min_rate: Bytes = KIB
     """Bytes per second below which a body is given up after 10 seconds; 0 is without limit."""
+    timeouts: tuple[str, ...] = ()
+    """Other timeouts for some hosts: `PATTERN total=120 read=60`, in seconds."""
     max_rest: Seconds = 120.0
     """Seconds that the end of a crawl waits for a host; beyond that the host is parked."""
 
@@ -88,11 +93,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     contact: str | None = None
     """An address or URL where the owner of a site reaches you."""
     headers: tuple[str, ...] = ()
-    """Further request headers, `Name: value`."""
+    """Further request headers, `Name: value`, or `ORIGIN Name: value` for one origin."""
+    auth: tuple[str, ...] = ()
+    """Credentials, each for one origin: `ORIGIN basic USER:PASSWORD` or `ORIGIN bearer TOKEN`."""
+    cookies: str = "on"
+    """`on`: cookies are kept; `off`: none is; else a Netscape cookie file to begin with."""
+    proxies: tuple[str, ...] = ()
+    """Proxies: `URL`, or `PATTERN URL` for some hosts."""
+    env_proxies: bool = False
+    """Take proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment."""
 
     # safety
     insecure: tuple[str, ...] = ()
     """Host names whose certificate is not checked."""
+    ca_file: str | None = None
+    """PEM file of authorities that are trusted besides the system's."""
+    client_certs: tuple[str, ...] = ()
+    """Client certificates, each for one origin: `ORIGIN CERTIFICATE.pem [KEY.pem]`."""
     allow_net: tuple[str, ...] = ()
     """Networks (CIDR) that may be connected to although they are private."""
     deny_net: tuple[str, ...] = ()
@@ -111,6 +128,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What reads HTML under BeautifulSoup."""
     parsers: Annotated[int, Meta(ge=1, le=64)] | None = None
     """Parser processes; None is one for each processor, one less where there are more than two: reading costs more than fetching."""
+    resolver: Literal["system", "c-ares"] = "system"
+    """Who looks host names up: the system's resolver on threads of our own, or c-ares (extra `dns`)."""
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """Event loop; auto takes uvloop where it is installed."""
 

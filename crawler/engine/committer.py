@@ -15,6 +15,7 @@ from crawler.core.metrics import Fold
 from crawler.core.model import Barred, Fetched, Kind, Outcome, Redirected, Reply, RobotsRead, State
 from crawler.core.schedule import Schedule
 from crawler.engine.recording import Landed, body_of, is_page, settled_of, word_of
+from crawler.fetch.cookies import SiteJar
 from crawler.finishing import finish
 from crawler.frontier import HostState, Settled
 from crawler.frontier.sqlite import SqliteFrontier
@@ -32,7 +33,7 @@ class Committer:
 
     def __init__(
         self, *, frontier: SqliteFrontier, archive: FileArchive, schedule: Schedule, fold: Fold, hooks: Hooks, clock: Clock,
-        committed: Callable[[bool], None],
+        committed: Callable[[bool], None], jar: SiteJar | None = None,
     ) -> None:  # fmt: skip
         self._frontier = frontier
         self._archive = archive
@@ -41,6 +42,7 @@ class Committer:
         self._hooks = hooks
         self._clock = clock
         self._committed = committed
+        self._jar = jar
         self._landed: deque[Landed] = deque()
         self._bytes = 0
         self._something = asyncio.Event()
@@ -86,7 +88,7 @@ class Committer:
         now = self._clock.now()
         hosts: dict[int, HostState] = {}
         settled = [settled_of(landed, self._host(landed, hosts, now), stored) for landed in batch]
-        refused = await self._frontier.commit(settled)
+        refused = await self._frontier.commit(settled, self._jar.take_changes() if self._jar is not None else ())
         if refused:
             raise RuntimeError(f"the frontier refused outcomes of leases {sorted(refused)}")
         elsewhere = self._count(batch, now)

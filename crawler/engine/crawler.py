@@ -34,6 +34,8 @@ from crawler.engine.feeder import Feeder
 from crawler.engine.recording import Landed
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
+from crawler.fetch.cookiefile import read_cookie_file
+from crawler.fetch.cookies import SiteJar
 from crawler.fetch.guard import Guard
 from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
@@ -173,7 +175,8 @@ class Crawler:
         guard = Guard(
             open_hosts=map(urls.host_of, origins), open_ports=ports, allow=settings.allow_net, deny=settings.deny_net,
         )  # fmt: skip
-        fetcher = await stack.enter_async_context(Fetcher.open(settings, guard))
+        jar = await self._jar()
+        self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, cookies=jar))
         self._parsers = ParserPool(processes=settings.parsers or _processes())
         self._parsers.configure(self._config())
         await stack.enter_async_context(self._parsers)
@@ -182,16 +185,32 @@ class Crawler:
         self._schedule = Schedule(settings, agent=PRODUCT, not_before=not_before)
         self._committer = Committer(
             frontier=frontier, archive=self._archive, schedule=self._schedule, fold=self._fold, hooks=self._hooks, clock=clock,
-            committed=self._committed,
+            committed=self._committed, jar=jar,
         )  # fmt: skip
         self._feeder = Feeder(
             settings, queue=self._queue, frontier=frontier, schedule=self._schedule, scope=self._scope, committer=self._committer,
             clock=clock, agent=PRODUCT, over=self._over,
         )  # fmt: skip
         self._visitor = Visitor(
-            settings, fetcher=fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
+            settings, fetcher=self._fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
             secret=frontier.secret, clock=clock, adopted=self._adopted,
         )  # fmt: skip
+
+    async def _jar(self) -> SiteJar | None:
+        """Return the jar with what the runs before left, and with the user's own cookies. Raises WrongSettings."""
+        choice = self._settings.cookies
+        if choice == "off":
+            return None
+        jar = SiteJar(clock=self._clock.now)
+        kept = await self._ledger.cookies()
+        if choice == "on":
+            jar.restore(kept)
+            return jar
+        digest, given = await asyncio.to_thread(read_cookie_file, Path(choice))
+        first, last = (kept, given) if await self._ledger.is_new_cookie_file(digest) else (given, kept)
+        jar.restore(first)
+        jar.restore(last)       # what is restored later wins: a file that was changed, else what the servers have said since
+        return jar
 
     def _config(self) -> Config:
         settings = self._settings
@@ -346,8 +365,7 @@ def _told(settings: Settings) -> dict[str, object]:
     """Return the settings that are not the default, as plain values."""
     plain: dict[str, object] = msgspec.to_builtins(settings)
     usual: dict[str, object] = msgspec.to_builtins(Settings())
-    plain["headers"] = secrets.redact_headers(settings.headers)      # no password reaches the database
-    told = {name: value for name, value in plain.items() if value != usual[name]}
+    told = secrets.redact_settings({name: value for name, value in plain.items() if value != usual[name]})     # none reaches the database
     remembered: dict[str, object] = msgspec.json.decode(msgspec.json.encode(told))      # as they will come back: tuples as lists
     return remembered
 

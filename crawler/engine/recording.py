@@ -86,6 +86,7 @@ def attempt_of(outcome: Outcome, at: float) -> Attempt | None:
                 at, reply.status, Fault.PARSE if parsed.fault else None, parsed.fault, reply.truncated, reply.mime, parsed.charset,
                 reply.wire_bytes, reply.ttfb, reply.total, reply.ip, False, reply.header("etag"), reply.header("last-modified"),
                 parsed.title, parsed.lang, parsed.noindex, parsed.links, parsed.links_truncated, _headers(reply),
+                reply.dns, reply.connect, reply.tls, reply.reused,
             )  # fmt: skip
 
 
@@ -96,7 +97,8 @@ def _attempt(
         return Attempt(at, fault=fault, detail=detail)
     return Attempt(
         at, reply.status, fault, detail, reply.truncated, reply.mime, None, reply.wire_bytes, reply.ttfb, reply.total, reply.ip,
-        redirected, headers=_headers(reply),
+        redirected, reply.header("etag"), reply.header("last-modified"), headers=_headers(reply), dns=reply.dns, connect=reply.connect,
+        tls=reply.tls, reused=reply.reused,
     )  # fmt: skip
 
 

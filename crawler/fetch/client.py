@@ -6,6 +6,8 @@ Redirects are not followed here: each hop is a request of its own, with scope, r
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,14 +16,19 @@ from typing import Self
 
 import aiohttp
 import yarl
+from aiohttp.abc import AbstractCookieJar
 
 from crawler.core import urls
 from crawler.core.model import Fault, Reply, Request
 from crawler.core.settings import Settings
+from crawler.core.targets import Timeouts
 from crawler.fetch.decode import DecodeError, Decoder, codings_of
 from crawler.fetch.faults import TooSlow, detail_of, fault_of
-from crawler.fetch.guard import Guard, asking
-from crawler.fetch.session import Response, ThreadResolver, open_session
+from crawler.fetch.guard import Guard
+from crawler.fetch.resolver import Resolver, open_resolver
+from crawler.fetch.routes import Route, Routes
+from crawler.fetch.session import Response, open_session
+from crawler.fetch.timing import Asking, Laps, asking
 
 RATE_FROM = 10.0
 """Seconds after which the minimum rate counts."""
@@ -45,19 +52,26 @@ class Trouble(Exception):
 class Fetcher:
     """The session and everything that one request may do to us."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession, guard: Guard) -> None:
-        self._settings = settings
+    def __init__(self, session: aiohttp.ClientSession, guard: Guard, routes: Routes, resolver: Resolver | None = None) -> None:
         self._session = session
         self._guard = guard
+        self._routes = routes
+        self._resolver = resolver
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, guard: Guard) -> AsyncIterator[Fetcher]:
-        """Open the one session of a crawl; leaving the block closes every connection and ends the resolver's threads."""
-        resolver = ThreadResolver(settings.dns_timeout)
+    async def open(cls, settings: Settings, guard: Guard, *, cookies: AbstractCookieJar | None = None) -> AsyncIterator[Fetcher]:
+        """Open the one session of a crawl; leaving the block closes every connection and ends the resolver's threads.
+
+        Raises WrongSettings when a setting names files or extras that are not there.
+        """
+        routes = await asyncio.to_thread(Routes, settings)      # reads certificates
+        guard.open(routes.proxy_hosts)
+        resolver = open_resolver(settings)
+        jar = aiohttp.DummyCookieJar() if cookies is None else cookies     # an empty jar is false
         try:
-            async with open_session(settings, guard, resolver) as session:
-                yield cls(settings, session, guard)
+            async with open_session(settings, guard, resolver, routes=routes, cookies=jar) as session:
+                yield cls(session, guard, routes, resolver)
         finally:
             await resolver.close()
 
@@ -66,15 +80,18 @@ class Fetcher:
 
         At most *limit* decoded bytes are taken; a body beyond that is cut and the reply flagged `truncated`.
         """
-        exchange = _Exchange(self._settings, sink, limit)
-        refusal = self._guard.refused_port(yarl.URL(request.url, encoded=True).port or 0)
+        url = _target(request.url)
+        route = self._routes.of(urls.split(request.url)[0])     # what is really asked: a redirect of robots.txt leads elsewhere
+        refusal = self._guard.refused_port(url.port or 0) or self._guard.refused_literal(route.host)
         if refusal is not None:
             heard()
             return Trouble(Fault.GUARD, refusal)
-        asking.set(_host(request))
+        now = Asking(route.via, route.timeouts, route.socks)
+        asking.set(now)
+        exchange = _Exchange(route.timeouts, now.laps, sink, limit)
         once = _Once(heard)
         try:
-            return await self._exchange(request, exchange, once, keep)
+            return await self._exchange(url, route, exchange, once, keep)
         except Trouble as trouble:
             return trouble
         except Exception as error:
@@ -85,14 +102,15 @@ class Fetcher:
         finally:
             once()
 
-    async def _exchange(self, request: Request, exchange: _Exchange, heard: Heard, keep: Callable[[int], bool]) -> Reply:
-        settings = self._settings
-        to_headers = settings.dns_timeout + settings.connect_timeout + settings.header_timeout
-        url = _target(request.url)
-        insecure = _host(request) in settings.insecure
-        context = self._session.get(url, allow_redirects=False, ssl=not insecure)
-        with _Deadline(f"no complete headers within {to_headers:g} s") as deadline:
-            async with asyncio.timeout(min(to_headers, settings.timeout)):
+    async def _exchange(
+        self, url: yarl.URL, route: Route, exchange: _Exchange, heard: Heard, keep: Callable[[int], bool]
+    ) -> Reply:
+        context = self._session.get(
+            url, allow_redirects=False, ssl=route.ssl, headers=route.headers, timeout=route.client_timeout, proxy=route.proxy,
+            trace_request_ctx=exchange.laps,
+        )  # fmt: skip
+        with _Deadline(f"no complete headers within {route.to_headers:g} s") as deadline:
+            async with asyncio.timeout(route.to_headers):
                 response = await context
             deadline.met = True
         try:
@@ -109,12 +127,40 @@ class Fetcher:
             else:
                 response.close()
 
+    async def reaches(self, origin: str) -> bool:
+        """Tell whether an origin can be connected to right now: its name is looked up anew, and nothing is asked."""
+        route = self._routes.of(origin)
+        if self._resolver is not None:
+            self._resolver.forget_failures()
+        asking.set(Asking(route.via, route.timeouts))
+        url = yarl.URL(route.proxy or route.socks or origin)
+        try:
+            async with asyncio.timeout((route.timeouts.dns or 0.0) + (route.timeouts.connect or 0.0)):
+                return await self._connects(route.via.strip("[]"), url.port or 0)
+        except (OSError, TimeoutError):
+            return False
+
+    async def _connects(self, host: str, port: int) -> bool:
+        loop = asyncio.get_running_loop()
+        if urls.is_address(host) or self._resolver is None:
+            found = [host]
+        else:
+            found = [one["host"] for one in await self._resolver.resolve(host, port, socket.AF_UNSPEC)]
+        for address in found:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with contextlib.suppress(OSError), self._guard.socket((family, socket.SOCK_STREAM, 0, "", (address, port))) as sock:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, (address, port))
+                return True
+        return False
+
 
 class _Exchange:
     """One answer as it arrives."""
 
-    def __init__(self, settings: Settings, sink: Sink, limit: int) -> None:
-        self._settings = settings
+    def __init__(self, timeouts: Timeouts, laps: Laps, sink: Sink, limit: int) -> None:
+        self._slowest = timeouts.min_rate or 0.0
+        self.laps = laps
         self._sink = sink
         self._limit = limit
         self._started = time.monotonic()
@@ -178,7 +224,7 @@ class _Exchange:
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the bytes on the wire, no slower than the minimum rate."""
-        slowest = self._settings.min_rate
+        slowest = self._slowest
         while True:
             chunk = await response.content.readany()
             if not chunk:
@@ -187,7 +233,7 @@ class _Exchange:
             yield chunk
             elapsed = time.monotonic() - self._started
             if slowest and elapsed > RATE_FROM and self._wire < (elapsed - self._ttfb) * slowest:
-                raise TooSlow(f"slower than {slowest} bytes a second")
+                raise TooSlow(f"slower than {slowest:.0f} bytes a second")
 
     def finished(self) -> Reply:
         """Return the reply as it stands."""
@@ -205,6 +251,10 @@ class _Exchange:
             total=time.monotonic() - self._started,
             ip=self._ip,
             truncated=self._truncated or response.status == 206,
+            dns=self.laps.dns,
+            connect=self.laps.connect,
+            tls=self.laps.tls,
+            reused=self.laps.reused,
         )
 
 
@@ -233,11 +283,6 @@ class _Deadline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError) and not self.met:
             raise TooSlow(self._text) from error
-
-
-def _host(request: Request) -> str:
-    """Return the host that is really asked: a redirect of robots.txt leads away from the host that it speaks for."""
-    return urls.host_of(urls.split(request.url)[0])
 
 
 def _target(url: str) -> yarl.URL:

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import http_exceptions
 
 from crawler.core.model import Fault
+from crawler.fetch.connector import HandshakeTimeout
 from crawler.fetch.decode import DecodeError
 from crawler.fetch.guard import REFUSED, GuardRefused
 
@@ -36,6 +37,10 @@ def _certificate(error: BaseException) -> bool:
     return any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in chain(error))
 
 
+def _handshake(error: BaseException) -> bool:
+    return any(isinstance(cause, HandshakeTimeout) for cause in chain(error))
+
+
 FAULTS: tuple[Row, ...] = (
     (GuardRefused, None, Fault.GUARD),
     (aiohttp.ClientConnectorError, _refused, Fault.GUARD),
@@ -46,6 +51,7 @@ FAULTS: tuple[Row, ...] = (
     (aiohttp.ClientSSLError, None, Fault.TLS),
     (aiohttp.ClientConnectorError, _certificate, Fault.TLS),
     (aiohttp.ClientConnectorError, None, Fault.CONNECT),
+    (aiohttp.ConnectionTimeoutError, _handshake, Fault.TIMEOUT),
     (aiohttp.ConnectionTimeoutError, None, Fault.CONNECT),
     (aiohttp.ServerTimeoutError, None, Fault.TIMEOUT),
     (aiohttp.ServerDisconnectedError, None, Fault.RESET),
@@ -53,6 +59,7 @@ FAULTS: tuple[Row, ...] = (
     (aiohttp.ClientConnectionResetError, None, Fault.RESET),
     (aiohttp.ClientOSError, _certificate, Fault.TLS),
     (aiohttp.ClientOSError, None, Fault.RESET),
+    (aiohttp.ClientHttpProxyError, None, Fault.CONNECT),
     (aiohttp.ClientResponseError, None, Fault.PROTOCOL),
     (aiohttp.InvalidURL, None, Fault.PROTOCOL),
     (http_exceptions.HttpProcessingError, None, Fault.PROTOCOL),
@@ -74,7 +81,9 @@ def fault_of(error: BaseException) -> Fault | None:
 
 def detail_of(error: BaseException) -> str:
     """Say in one line what happened, with the innermost cause, at most 300 characters."""
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        text = f"the proxy refused the tunnel: status {error.status} {error.message}"
+    elif isinstance(error, aiohttp.ClientResponseError):
         text = f"the answer is not valid HTTP: {error.message}"
     elif (refusal := _refusal(error)) is not None:
         text = str(refusal.strerror).removeprefix("Multiple exceptions: ")

@@ -6,10 +6,11 @@ The connector's socket factory sees every final address, after DNS and for every
 
 from __future__ import annotations
 
-import contextvars
 import ipaddress
 import socket
 from collections.abc import Iterable
+
+from crawler.fetch.timing import asking
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -35,10 +36,6 @@ BAD_PORTS = frozenset(
      6669, 6679, 6697, 10080, 11211)
 )  # fmt: skip
 
-asking: contextvars.ContextVar[str] = contextvars.ContextVar("asking", default="")
-"""The host name that the current task connects to: the socket factory is told an address only."""
-
-
 REFUSED = -1
 """The errno of our refusals: of a host with several addresses that are all refused, nothing but its errno comes through."""
 
@@ -62,6 +59,10 @@ class Guard:
         self._allow = tuple(ipaddress.ip_network(network) for network in allow)
         self._deny = tuple(ipaddress.ip_network(network) for network in deny)
 
+    def open(self, hosts: Iterable[str]) -> None:
+        """Let further hosts have private addresses: the user named them."""
+        self._open_hosts.update(hosts)
+
     def refusal(self, host: str, text: str) -> str | None:
         """Return why an address of a host is not connected to, None when it may be."""
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -80,10 +81,19 @@ class Guard:
             return f"port {port} belongs to another service than HTTP"
         return None
 
+    def refused_literal(self, host: str) -> str | None:
+        """Return why a host that is an address is not asked for, whoever connects to it: a proxy would not know better."""
+        text = host.strip("[]")
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            return None
+        return self.refusal(host, text)
+
     def socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """Make the socket for one address; raises GuardRefused."""
         family, kind, protocol, _, address = info
-        refusal = self.refusal(asking.get(), str(address[0]))
+        refusal = self.refusal(asking.get().host, str(address[0]))
         if refusal is not None:
             raise GuardRefused(refusal)
         return socket.socket(family, kind, protocol)

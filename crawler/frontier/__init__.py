@@ -11,8 +11,9 @@ from typing import Protocol
 
 import msgspec
 
-from crawler.core.model import NO_OFFERS, Body, Fault, HostId, LeaseId, Link, Offers, OriginId, Rejected, Request, State
+from crawler.core.model import NO_OFFERS, Body, CookieRow, Fault, HostId, LeaseId, Link, Offers, OriginId, Rejected, Request, State
 
+SiteCookies = tuple[str, tuple[CookieRow, ...]]
 Judge = Callable[[Link], Request | Rejected]
 
 
@@ -77,6 +78,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     links: int | None = None
     links_truncated: bool = False
     headers: str | None = None
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    reused: bool = False
+    """The connection had served an earlier request."""
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -134,8 +140,11 @@ class Frontier(Protocol):
         A refill that found nothing is left out.
         """
 
-    async def commit(self, batch: Sequence[Settled]) -> set[LeaseId]:
-        """Record a batch atomically, children before their parents; return the leases whose entries were refused."""
+    async def commit(self, batch: Sequence[Settled], cookies: Sequence[SiteCookies] = ()) -> set[LeaseId]:
+        """Record a batch atomically, children before their parents; return the leases whose entries were refused.
+
+        *cookies* are sites with all the cookies that they have now, true in the same transaction as the answers that set them.
+        """
 
     async def renew(self, leases: Sequence[LeaseId]) -> set[LeaseId]:
         """Hold leases for longer; return those that have ended. On one machine none does by itself."""

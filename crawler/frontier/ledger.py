@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import KINDS, Kind, Link, Reason, State, UrlId
+from crawler.core.model import KINDS, CookieRow, Kind, Link, Reason, State, UrlId
 from crawler.core.scope import Options, Scope
 from crawler.core.seeds import Seed, Source
 from crawler.frontier.batch import Tally
 from crawler.frontier.sqlite import SqliteFrontier
 
 REJUDGED_AT_ONCE = 2_000
+COOKIES_LOADED = 100_000
 _OF_BOUNDS = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.TRAP, Reason.GUARD})
 _OF_ROBOTS = frozenset({Reason.ROBOTS, Reason.NOFOLLOW})
 
@@ -80,6 +81,7 @@ class Ledger:
             await self._remember("repeated", str(repeated))
             await self._remember("unjudged", str(int(unjudged)))
             await self._remember("clean", "0")
+            await self._remember("network_down", "")
 
     async def end(self, outcome: str, *, now: float, clean: bool) -> None:
         """Close the run and fold the write-ahead log into the database."""
@@ -93,6 +95,31 @@ class Ledger:
 
     async def _remember(self, key: str, value: str) -> None:
         await self._db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+
+    # --- cookies -------------------------------------------------------------------------------------------------
+
+    async def cookies(self, most: int = COOKIES_LOADED) -> list[CookieRow]:
+        """Return the cookies that the runs before left, those of pinned sites first, at most so many."""
+        sql = """SELECT site, host, name, path, value, expires, host_only, secure, http_only, pinned FROM cookie
+            ORDER BY site NOT IN (SELECT site FROM cookie WHERE pinned) LIMIT ?"""
+        rows = await self._db.execute_fetchall(sql, (most,))
+        return [CookieRow(*row[:6], *map(bool, row[6:])) for row in rows]
+
+    async def is_new_cookie_file(self, digest: str) -> bool:
+        """Tell whether a cookie file is another than in the last run, and remember it: what a server said later beats an old file."""
+        rows = list(await self._db.execute_fetchall("SELECT value FROM meta WHERE key = 'cookie_file'"))
+        if rows and rows[0][0] == digest:
+            return False
+        async with self._frontier.writer.transaction():
+            await self._remember("cookie_file", digest)
+        return True
+
+    # --- the network ---------------------------------------------------------------------------------------------
+
+    async def network_down(self, since: float | None) -> None:
+        """Remember that the network is down since a moment, or up."""
+        async with self._frontier.exclusive(), self._frontier.writer.transaction():
+            await self._remember("network_down", "" if since is None else str(round(since * 1000)))
 
     # --- seeds ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 from crawler.core import urls
 from crawler.core.model import (
     KINDS,
+    CookieRow,
     HostId,
     Kind,
     LeaseId,
@@ -25,7 +26,7 @@ from crawler.core.model import (
     UrlId,
 )
 from crawler.core.scope import depth_rule
-from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled
+from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import REOPENED
 
 _GOOD = 400
@@ -81,6 +82,7 @@ class MemoryFrontier:
 
     def __init__(self, depth_limit: Callable[[int], int | None] = lambda _: None) -> None:
         self._depth_limit = depth_limit
+        self.cookies: dict[str, tuple[CookieRow, ...]] = {}
         self._by_key: dict[str, _Url] = {}
         self._by_id: dict[UrlId, _Url] = {}
         self._hosts: dict[str, _Host] = {}
@@ -173,9 +175,10 @@ class MemoryFrontier:
         else:
             child.rule = depth_rule(child.depth, limit)
 
-    async def commit(self, batch: Sequence[Settled]) -> set[LeaseId]:
+    async def commit(self, batch: Sequence[Settled], cookies: Sequence[SiteCookies] = ()) -> set[LeaseId]:
         """See the port."""
         refused = set()
+        self.cookies.update(cookies)
         for settled in batch:
             lease, row = settled.request.lease, settled.request.id
             if lease not in self._held or row not in self._held[lease][1]:

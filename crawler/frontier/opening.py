@@ -11,10 +11,11 @@ from pathlib import Path
 import aiosqlite
 
 from crawler.core.model import FAULT_CODE, FAULT_MEANINGS, KIND_CODE, STATE_MEANINGS
-from crawler.folder import CrawlError, NewerFormat, NotACrawl, storage_error
+from crawler.folder import CrawlError, NewerFormat, NotACrawl, StorageError, storage_error
+from crawler.frontier.migrating import migrate
 
 APPLICATION_ID = 0x43524C31     # 'CRL1'
-FORMAT = 1
+FORMAT = 2
 SMALLEST_DATABASE = 512        # one page of the smallest size
 OLDEST_SQLITE = (3, 37, 0)      # STRICT tables
 
@@ -76,10 +77,18 @@ async def _recognise(db: aiosqlite.Connection, path: Path) -> None:
             f"{path} has format {version}, made by a newer version; this one reads format {FORMAT}. It was not touched",
             "Try the newer version.",
         )
+    elif version < FORMAT:
+        try:
+            await migrate(db, path, _schema(), version=version, to=FORMAT)
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{path} has format {version} and could not be brought to format {FORMAT}: {error}. It is as it was",
+                "Try freeing space, then run the same command again.",
+            ) from error
 
 
 async def _create(db: aiosqlite.Connection) -> None:
-    schema = resources.files("crawler.frontier").joinpath("schema.sql").read_text(encoding="utf-8")
+    schema = _schema()
     await db.execute("PRAGMA page_size = 4096")
     await db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {FORMAT};\n")
     states = [(int(state), state.name.lower(), meaning) for state, meaning in STATE_MEANINGS.items()]
@@ -90,6 +99,10 @@ async def _create(db: aiosqlite.Connection) -> None:
     meta = [("secret", secrets.token_hex(16)), ("clean", "1"), ("pages", "0"), ("errors", "0")]
     await db.executemany("INSERT INTO meta VALUES (?, ?)", meta)
     await db.execute("COMMIT")
+
+
+def _schema() -> str:
+    return resources.files("crawler.frontier").joinpath("schema.sql").read_text(encoding="utf-8")
 
 
 async def _pragma(db: aiosqlite.Connection, name: str) -> int:

@@ -1,4 +1,4 @@
--- The results database, format 1. Needs SQLite >= 3.37 (STRICT).
+-- The results database, format 2. Needs SQLite >= 3.37 (STRICT).
 -- Tables are singular and compact, for the machine; the plural views are what people query.
 -- Moments are INTEGER Unix milliseconds in tables and UTC text in views. docs/database.md describes every column.
 
@@ -7,7 +7,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT RO
 CREATE TABLE run (
   run_id INTEGER PRIMARY KEY, started_at INTEGER NOT NULL, ended_at INTEGER,
   outcome TEXT CHECK (outcome IN ('finished', 'limit', 'stopped', 'parked', 'failed')),
-  version TEXT NOT NULL, argv TEXT NOT NULL, config TEXT NOT NULL CHECK (json_valid(config))
+  version TEXT NOT NULL, argv TEXT NOT NULL, config TEXT NOT NULL CHECK (json_valid(config)),
+  requests INTEGER NOT NULL DEFAULT 0, connections INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE state (state INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, meaning TEXT NOT NULL, urls INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -56,6 +57,7 @@ CREATE TABLE fetch (
   redirect_id INTEGER REFERENCES url, body_id INTEGER REFERENCES body,
   etag TEXT, last_modified TEXT, title TEXT, lang TEXT, noindex INTEGER NOT NULL DEFAULT 0,
   links INTEGER, links_truncated INTEGER NOT NULL DEFAULT 0, headers TEXT,
+  dns_ms INTEGER, connect_ms INTEGER, tls_ms INTEGER, reused INTEGER NOT NULL DEFAULT 0,
   at_utc TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch')) VIRTUAL
 ) STRICT;
 CREATE INDEX fetch_url ON fetch(url_id);
@@ -68,6 +70,12 @@ CREATE TABLE link (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_dst ON link(dst_id);
 
+CREATE TABLE cookie (
+  site TEXT NOT NULL, host TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, expires REAL,
+  host_only INTEGER NOT NULL, secure INTEGER NOT NULL, http_only INTEGER NOT NULL, pinned INTEGER NOT NULL,
+  PRIMARY KEY (site, host, path, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW urls AS
   SELECT u.url_id, o.origin || u.path AS url,
     CASE WHEN u.state = 0 AND h.parked IS NOT NULL THEN 'parked' ELSE s.name END AS state,
@@ -79,7 +87,7 @@ CREATE VIEW urls AS
 
 CREATE VIEW pages AS
   SELECT u.url_id, o.origin || u.path AS url, f.at_utc AS fetched, f.status, f.mime, f.charset, f.title, f.lang, b.bytes,
-    f.wire_bytes, f.ttfb_ms, f.total_ms, f.truncated, f.noindex, f.links, u.depth, h.name AS host, h.site, b.file, f.body_id
+    f.wire_bytes, f.dns_ms, f.connect_ms, f.tls_ms, f.ttfb_ms, f.total_ms, f.reused, f.truncated, f.noindex, f.links, u.depth, h.name AS host, h.site, b.file, f.body_id
   FROM url u JOIN fetch f ON f.fetch_id = u.page_id JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
     LEFT JOIN body b USING (body_id) WHERE u.kind <> 11;
 
@@ -128,4 +136,8 @@ CREATE VIEW seeds AS
 
 CREATE VIEW runs AS
   SELECT run_id, datetime(started_at / 1000, 'unixepoch') AS started, datetime(ended_at / 1000, 'unixepoch') AS ended,
-    outcome, version, argv FROM run;
+    outcome, version, argv, requests, connections, round(1 - 1.0 * connections / nullif(requests, 0), 3) AS reused FROM run;
+
+CREATE VIEW cookies AS
+  SELECT site, host, path, name, length(value) AS bytes, strftime('%Y-%m-%d %H:%M:%S', expires, 'unixepoch') AS expires,
+    host_only, secure, http_only, pinned FROM cookie;

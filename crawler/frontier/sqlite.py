@@ -16,7 +16,7 @@ import aiosqlite
 import msgspec
 
 from crawler.core.model import FAULTS, KINDS, HostId, LeaseId, Rejected, Request, State, UrlId
-from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled
+from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import Gathered
 from crawler.frontier.opening import open_reader, open_writer
 from crawler.frontier.statements import stored_bodies
@@ -103,7 +103,7 @@ class SqliteFrontier:
                 gathered.offer(offer)
             return await self.writer.write([], gathered, {})
 
-    async def commit(self, batch: Sequence[Settled]) -> set[LeaseId]:
+    async def commit(self, batch: Sequence[Settled], cookies: Sequence[SiteCookies] = ()) -> set[LeaseId]:
         """See the port."""
         async with self._lock:
             accepted, refused = self._accept(batch)
@@ -117,7 +117,7 @@ class SqliteFrontier:
                         depth = min(depth, depth - request.depth + nearer)
                     gathered.settle(settled, depth, limit(settled.request.ruleset))
                 delayed = {entry.request.id: self._held[entry.request.lease].out.get(entry.request.id, False) for entry in accepted}
-                await self.writer.write(accepted, gathered, delayed)
+                await self.writer.write(accepted, gathered, delayed, cookies)
                 for settled in accepted:
                     self._held[settled.request.lease].out.pop(settled.request.id, None)
                     self._out.discard(settled.request.id)

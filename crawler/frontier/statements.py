@@ -28,8 +28,9 @@ UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id
 WHERE url_id = ?"""
 ADD_FETCH = """
 INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, charset, wire_bytes, ttfb_ms, total_ms, ip,
-  redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+  redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers,
+  dns_ms, connect_ms, tls_ms, reused)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 COUNT_HOST = """
 UPDATE host SET queued = queued + ?, delayed = delayed + ?, done = done + ?, failed = failed + ?, excluded = excluded + ?,
   unrecorded = unrecorded + ? WHERE host_id = ?"""
@@ -41,6 +42,8 @@ UPDATE host SET wake_at = max(next_at, CASE WHEN queued > delayed THEN 0 ELSE
 WHERE host_id IN (SELECT value FROM json_each(?))"""
 STATE_ORIGIN = """
 UPDATE origin SET robots_at = ?, robots_status = ?, robots_fault = ?, robots_txt = ?, crawl_delay_ms = ? WHERE origin_id = ?"""
+COUNT_RUN = "UPDATE run SET requests = requests + ?, connections = connections + ? WHERE run_id = ?"
+ADD_COOKIE = "INSERT INTO cookie VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DIGESTS_A_QUERY = 32
 FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * DIGESTS_A_QUERY)})"
 
@@ -62,7 +65,7 @@ def attempt_row(attempt: Attempt, redirect_id: int | None, body_id: int | None) 
         ms(attempt.at), attempt.status, None if attempt.fault is None else FAULT_CODE[attempt.fault], attempt.detail,
         attempt.truncated, attempt.mime, attempt.charset, attempt.wire_bytes, ms(attempt.ttfb), ms(attempt.total), attempt.ip,
         redirect_id, body_id, attempt.etag, attempt.last_modified, attempt.title, attempt.lang, attempt.noindex, attempt.links,
-        attempt.links_truncated, attempt.headers,
+        attempt.links_truncated, attempt.headers, ms(attempt.dns), ms(attempt.connect), ms(attempt.tls), attempt.reused,
     )  # fmt: skip
 
 

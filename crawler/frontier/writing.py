@@ -14,7 +14,7 @@ import msgspec
 
 from crawler.core import urls
 from crawler.core.model import FAULT_CODE, Body, Kind, OriginId, Reason, State, UrlId
-from crawler.frontier import HostState, OriginState, Settled
+from crawler.frontier import Attempt, HostState, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import (
     ROBOTS_CODE,
     Gathered,
@@ -28,11 +28,13 @@ from crawler.frontier.batch import (
 )
 from crawler.frontier.known import Known
 from crawler.frontier.statements import (
+    ADD_COOKIE,
     ADD_FETCH,
     ADD_URL,
     BETTER_URL,
     CHILDREN,
     COUNT_HOST,
+    COUNT_RUN,
     LOOK_UP,
     SETTLE_URL,
     STATE_HOST,
@@ -97,7 +99,9 @@ class Writer:
                 await self.db.execute("ROLLBACK")
             raise
 
-    async def write(self, batch: Sequence[Settled], gathered: Gathered, delayed: Mapping[UrlId, bool]) -> int:
+    async def write(
+        self, batch: Sequence[Settled], gathered: Gathered, delayed: Mapping[UrlId, bool], cookies: Sequence[SiteCookies] = ()
+    ) -> int:
         """Write a batch in one transaction; return how many URLs were new."""
         async with self.transaction():
             tally = Tally()
@@ -109,9 +113,24 @@ class Writer:
             await self._ask_again(batch, gathered, weighed, tally)
             await self._propagate(batch, tally)
             await self.count(tally, [settled.host for settled in batch if settled.host is not None])
+            await self._count_run([settled.attempt for settled in batch if settled.attempt is not None])
+            await self._keep_cookies(cookies)
         for url, row in weighed.rows.items():
             self.known.learn(url, row, gathered.offers[url].rank)
         return len(weighed.new)
+
+    async def _count_run(self, attempts: Sequence[Attempt]) -> None:
+        answered = [attempt for attempt in attempts if attempt.status is not None]
+        if answered:
+            fresh = sum(not attempt.reused for attempt in answered)
+            await self.db.execute(COUNT_RUN, (len(answered), fresh, self.run_id))
+
+    async def _keep_cookies(self, cookies: Sequence[SiteCookies]) -> None:
+        await self._many("DELETE FROM cookie WHERE site = ?", [(site,) for site, _ in cookies])
+        await self._many(ADD_COOKIE, [
+            (row.site, row.host, row.path, row.name, row.value, row.expires, row.host_only, row.secure, row.http_only, row.pinned)
+            for _, rows in cookies for row in rows
+        ])  # fmt: skip
 
     async def _many(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:

@@ -137,15 +137,16 @@ def test_the_crawl_gets_settings_place_sources_and_a_clean_command_line(engine, 
     monkeypatch.setenv("CRAWLER_TRIES", "5")
     Path("crawler.toml").write_text('timeout = "30s"\n', encoding="utf-8")
 
-    called("seeds.txt", "-n", "5", "-H", "Authorization: Bearer abc", "--header=Cookie: s=1", "-o", "there", "--user-agent", "x http://u:p@h/")
+    called("seeds.txt", "-n", "5", "-H", "https://h.test Cookie: s=1", "--header=X-A: b", "--auth", "http://h.test bearer abc", "-o", "there", "--user-agent", "x http://u:p@h/")
 
     [made] = engine.made
-    headers = ("Authorization: Bearer abc", "Cookie: s=1")
-    assert Settings(max_pages=5, tries=5, timeout=30.0, headers=headers, user_agent="x http://u:p@h/") == made.settings
+    headers, auth = ("https://h.test Cookie: s=1", "X-A: b"), ("http://h.test bearer abc",)
+    assert Settings(max_pages=5, tries=5, timeout=30.0, headers=headers, auth=auth, user_agent="x http://u:p@h/") == made.settings
     assert Path("there") == made.output
     assert ["seeds.txt"] == [source.name for source in made.sources]
     assert (
-        "seeds.txt", "-n", "5", "-H", "Authorization: ***", "--header=Cookie: ***", "-o", "there", "--user-agent", "x http://***@h/",
+        "seeds.txt", "-n", "5", "-H", "https://h.test Cookie: ***", "--header=X-A: b", "--auth", "http://h.test bearer ***", "-o", "there",
+        "--user-agent", "x http://***@h/",
     ) == made.argv  # fmt: skip
 
 

@@ -66,18 +66,25 @@ def test_a_folder_that_remembers_nonsense_is_told_about_and_not_believed():
     assert 2 == len(effective.notices)
 
 
-def test_a_secret_header_that_was_not_kept_is_asked_for_again():
-    effective = resolve({}, {}, ("o", {"headers": ["Cookie: ***", "X-A: b"]}))
+def test_a_secret_that_was_not_kept_is_asked_for_again():
+    memory = {"headers": ["https://h.test Cookie: ***", "X-A: b"], "auth": ["http://h.test basic ***"], "proxies": ["http://***@p:1"]}
+    effective = resolve({}, {}, ("o", memory))
 
-    assert ("X-A: b",) == effective.settings.headers
-    assert ("the header Cookie is a secret and was not kept; give it again with -H",) == effective.notices
+    assert (("X-A: b",), (), ()) == (effective.settings.headers, effective.settings.auth, effective.settings.proxies)
+    assert (
+        "headers 'https://h.test Cookie: ***' holds a secret, which was not kept; give it again with --header",
+        "auth 'http://h.test basic ***' holds a secret, which was not kept; give it again with --auth",
+        "proxies 'http://***@p:1' holds a secret, which was not kept; give it again with --proxy",
+    ) == effective.notices
 
 
 def test_secrets_are_hidden_wherever_settings_are_shown():
-    effective = resolve({"headers": ["Authorization: Bearer abc", "X-A: b"]}, {}, ("o", {}))
+    flags = {"headers": ["http://h.test Authorization: Bearer abc", "X-A: b"], "auth": ["http://h.test basic u:abc"], "proxies": ["http://u:abc@p"]}
+    effective = resolve(flags, {}, ("o", {}))
 
-    assert ("headers", "Authorization: ***, X-A: b", "--header") in settings.told(effective)
-    assert "abc" not in " ".join(map(str, effective.changes))
+    assert ("headers", "http://h.test Authorization: ***, X-A: b", "--header") in settings.told(effective)
+    assert "abc" not in " ".join(map(str, effective.changes)) + str(settings.told(effective))
+    assert "abc" not in refused({"auth": "http://h.test basic"}, {}).message + refused({"auth": "https://h.test digest abc"}, {}).message
     assert "abc" not in refused({"headers": "Authorization: abc\nX: y"}, {}).message
 
 

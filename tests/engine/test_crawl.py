@@ -272,7 +272,7 @@ async def test_a_bug_in_a_visit_becomes_the_fault_crash_with_its_traceback(site,
 async def test_a_bug_in_the_frontier_stops_the_crawl_loudly(site, crawl, monkeypatch):
     from crawler.frontier.sqlite import SqliteFrontier
 
-    async def broken(self, batch):
+    async def broken(self, batch, cookies=()):
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr(SqliteFrontier, "commit", broken)

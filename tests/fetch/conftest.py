@@ -12,13 +12,14 @@ from unittest.mock import Mock
 
 import aioresponses.core
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, CookieJar
 from aiohttp.abc import AbstractResolver
 
 from crawler.core.model import Reply, Request
 from crawler.core.settings import Settings
 from crawler.fetch.client import Fetcher, Trouble
 from crawler.fetch.guard import Guard
+from crawler.fetch.routes import Routes
 from crawler.fetch.session import open_session
 
 LOOPBACK = ("127.0.0.1", "host.test", "seed.test", "localhost")
@@ -82,8 +83,9 @@ async def open_fetcher() -> AsyncIterator[Callable[..., Awaitable[Fetcher]]]:
             guard = guard or Guard(open_hosts=LOOPBACK, open_ports=(), allow=(), deny=())
             if names is None:
                 return await stack.enter_async_context(Fetcher.open(settings, guard))
-            session = await stack.enter_async_context(open_session(settings, guard, Names(names)))
-            return Fetcher(settings, session, guard)
+            routes = Routes(settings)
+            opening = open_session(settings, guard, Names(names), routes=routes, cookies=CookieJar(unsafe=True))
+            return Fetcher(await stack.enter_async_context(opening), guard, routes)
 
         yield open_
 

@@ -12,9 +12,10 @@ from aiohttp import web
 import crawler
 from crawler.core.model import Fault
 from crawler.core.settings import Settings
-from crawler.fetch import session
+from crawler.fetch import resolver as resolving
 from crawler.fetch.client import DRAINED
-from crawler.fetch.session import ThreadResolver, user_agent
+from crawler.fetch.resolver import ThreadResolver
+from crawler.fetch.session import user_agent
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 KIB = 1024
@@ -288,7 +289,7 @@ async def test_a_look_up_that_hangs_ends_in_time_and_holds_up_nobody(monkeypatch
     import threading
 
     over = threading.Event()
-    monkeypatch.setattr(session, "_look_up", lambda host, port, family: over.wait(30) or [])
+    monkeypatch.setattr(resolving, "_look_up", lambda host, port, family: over.wait(30) or [])
     resolver = ThreadResolver(0.05)
     try:
         with pytest.raises(OSError, match=r"no answer from the name server within 0\.05 s"):

@@ -59,7 +59,7 @@ EXCEPTIONS = [
     (aiohttp.ClientPayloadError("short"), Fault.TRUNCATED),
     (aiohttp.ClientResponseError(INFO, (), status=400, message="bad"), Fault.PROTOCOL),
     (aiohttp.ContentTypeError(INFO, (), message="bad"), Fault.PROTOCOL),
-    (aiohttp.ClientHttpProxyError(INFO, (), message="bad"), Fault.PROTOCOL),
+    (aiohttp.ClientHttpProxyError(INFO, (), message="bad"), Fault.CONNECT),
     (aiohttp.TooManyRedirects(INFO, ()), Fault.PROTOCOL),
     (aiohttp.InvalidURL("x"), Fault.PROTOCOL),
     (aiohttp.InvalidUrlClientError("x"), Fault.PROTOCOL),

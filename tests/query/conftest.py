@@ -82,8 +82,8 @@ def fill(db: sqlite3.Connection) -> None:
     db.executemany("INSERT INTO state VALUES (?, ?, ?, ?)", [(s, s.name.lower(), m, counts[s]) for s, m in STATE_MEANINGS.items()])
     db.execute("""INSERT INTO ruleset VALUES (0, '{"scope": "host"}')""")
     db.execute("INSERT INTO seed VALUES ('https://site.example/', 0, 'seeds.txt', 1)")
-    db.execute("INSERT INTO run VALUES (1, ?, ?, 'stopped', '1.0', 'crawler seeds.txt', '{}')", (START, START + 90_000))
-    db.execute("INSERT INTO run VALUES (2, ?, NULL, NULL, '1.0', 'crawler seeds.txt', '{}')", (START + 100_000,))
+    db.execute("INSERT INTO run VALUES (1, ?, ?, 'stopped', '1.0', 'crawler seeds.txt', '{}', 10, 2)", (START, START + 90_000))
+    db.execute("INSERT INTO run VALUES (2, ?, NULL, NULL, '1.0', 'crawler seeds.txt', '{}', 0, 0)", (START + 100_000,))
     db.executemany(f"INSERT INTO host VALUES ({', '.join('?' * 15)})", HOSTS)
     db.executemany("INSERT INTO origin VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ORIGINS)
     for row in URLS:

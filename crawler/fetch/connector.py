@@ -1,0 +1,132 @@
+"""Connections: guarded addresses, a time for each step, SOCKS, and never one on which something came unasked.
+
+A pooled connection may hold bytes that no request asked for: plain aiohttp would read them as the answer to the next URL.
+So a connection is looked at when it leaves the pool, and once more at the moment that the request is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import aiohappyeyeballs
+import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+
+from crawler.fetch.timing import asking
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.tracing import Trace
+
+DNS_KEPT = 60
+NAMES_KEPT = 10_000
+
+
+class HandshakeTimeout(TimeoutError):
+    """The TLS handshake took longer than allowed."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """The one connector of a crawl. No limit of its own on connections: the schedule has them."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(limit=0, ttl_dns_cache=DNS_KEPT, dns_cache_max_size=NAMES_KEPT, family=socket.AF_UNSPEC, **more)
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        """Return a pooled connection on which nothing came since its last answer."""
+        while (connection := await super()._get(key, traces)) is not None:
+            if is_quiet(connection.protocol):
+                return connection
+            connection.close()
+        return None
+
+    async def _resolve_host(self, host: str, port: int, traces: Sequence[Trace] | None = None) -> list[ResolveResult]:
+        """Leave names to a SOCKS proxy."""
+        if asking.get().socks is None:
+            return await super()._resolve_host(host, port, traces)
+        return [ResolveResult(hostname=host, host=host, port=port, family=socket.AF_INET, proto=0, flags=0)]
+
+    async def _wrap_create_connection(
+        self, *args: Any, addr_infos: Any, req: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
+        client_error: Callable[..., Exception] = aiohttp.ClientConnectorError, **kwargs: Any,
+    ) -> tuple[asyncio.Transport, ResponseHandler]:  # fmt: skip
+        """Connect, then secure, each in its own time. As aiohttp's, which has one time for both and knows no SOCKS."""
+        now = asking.get()
+        secured: ssl.SSLContext | None = kwargs.pop("ssl", None)
+        name = kwargs.pop("server_hostname", None)
+        try:
+            now.laps.start()
+            async with asyncio.timeout(timeout.sock_connect):
+                if now.socks is not None:
+                    sock = await _through_socks(now.socks, addr_infos[0][4])
+                else:
+                    sock = await aiohappyeyeballs.start_connection(
+                        addr_infos=addr_infos, local_addr_infos=self._local_addr_infos, happy_eyeballs_delay=self._happy_eyeballs_delay,
+                        interleave=self._interleave, loop=self._loop, socket_factory=self._socket_factory,
+                    )  # fmt: skip
+            now.laps.connect = now.laps.lap()
+            if secured is None:
+                return await self._loop.create_connection(*args, **kwargs, sock=sock)
+            now.laps.start()
+            return await self._secure(*args, **kwargs, sock=sock, ssl=secured, server_hostname=name)
+        except ssl.CertificateError as error:
+            raise aiohttp.ClientConnectorCertificateError(req.connection_key, error) from error
+        except ssl.SSLError as error:
+            raise aiohttp.ClientConnectorSSLError(req.connection_key, error) from error
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise client_error(req.connection_key, error) from error
+
+    async def _secure(self, *args: Any, **kwargs: Any) -> tuple[asyncio.Transport, ResponseHandler]:
+        now = asking.get()
+        limit = now.timeouts.tls
+        try:
+            async with asyncio.timeout(limit):
+                made: tuple[asyncio.Transport, ResponseHandler] = await self._loop.create_connection(*args, **kwargs)
+        except TimeoutError:
+            raise HandshakeTimeout(f"no TLS handshake within {limit:g} s") from None
+        now.laps.tls = now.laps.lap()
+        return made
+
+
+class Request(aiohttp.ClientRequest):
+    """A request that is only written to a connection on which nothing has come before it."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """See aiohttp, which asks once more over another connection after this error."""
+        if asking.get().laps.reused and not is_quiet(conn.protocol):
+            raise aiohttp.ServerDisconnectedError("something came before it was asked for")
+        return await super().send(conn)
+
+
+def is_quiet(protocol: ResponseHandler | None) -> bool:
+    """Tell whether nothing waits to be read on a connection: no bytes, no answer, no end."""
+    if protocol is None or protocol.transport is None or protocol.should_close:
+        return False
+    sock = protocol.transport.get_extra_info("socket")
+    number = -1 if sock is None else sock.fileno()
+    if number < 0:
+        return False
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return not poll.poll(0)
+
+
+async def _through_socks(url: str, address: tuple[Any, ...]) -> socket.socket:
+    """Return a socket that a SOCKS proxy has connected; it looks the name up, too. Raises OSError."""
+    from python_socks import ProxyError, ProxyTimeoutError  # the extra `socks`
+    from python_socks.async_.asyncio import Proxy
+
+    try:
+        made: socket.socket = await Proxy.from_url(url.replace("socks5h:", "socks5:", 1), rdns=True).connect(address[0], address[1])
+    except (ProxyError, ProxyTimeoutError) as error:
+        raise OSError(None, f"the proxy refused: {error}") from error
+    return made
