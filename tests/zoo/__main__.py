@@ -29,7 +29,7 @@ async def serve(chosen, port: int, *, only_list: bool) -> None:
     for one in chosen:
         cage = zoo.cages.get(one.number)
         urls = [f"http://{one.host}:PORT/"] if cage is None else cage.seeds
-        expected = ", ".join(f"{path} {word}" for path, word in list(one.expect.items())[:4]) or one.others
+        expected = ", ".join(f"{path.replace('{second}', 'PORT').replace('{port}', 'PORT')} {word}" for path, word in list(one.expect.items())[:4]) or one.others
         notes = "".join(f"\n      {what}: {note}" for what, note in (("later", one.later), ("network of its own", one.netns)) if note)
         sys.stdout.write(f"Z{one.number:02}  {urls[0]:38} {one.name}: {one.does}\n      expected: {expected}{notes}\n")
     if not only_list:

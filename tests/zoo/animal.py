@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Animal:
     netns: str = ""
     """What of it needs a network of its own, and is tested there."""
     alone: bool = False
-    """It makes no sense in a crowd."""
+    """What is expected of it needs settings of its own, so it is not judged in a crowd."""
     exit_code: int = 0
 
     @property
@@ -115,7 +116,7 @@ class Cage:
 
     def gaps(self) -> list[float]:
         moments = [one.moment for one in self.heard]
-        return [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(moments)]
 
     def keep(self, url: str, body: bytes) -> None:
         self.bodies[url] = hashlib.sha256(body).hexdigest()

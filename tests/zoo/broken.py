@@ -50,7 +50,7 @@ def _asked_again(cage, seen) -> None:
     assert 2 <= cage.times("/") <= 3
 
 
-@animal(13, "second time lucky", "closes without a byte the first time", expect="done 200", settings={"tries": 2}, check=_asked_again)
+@animal(13, "second time lucky", "closes without a byte the first time", expect="done 200", settings={"tries": 2}, alone=True, check=_asked_again)
 async def second_time_lucky(ask: Ask) -> bytes | None:
     return None if ask.times == 1 else ask.page("fine")
 

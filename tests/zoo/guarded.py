@@ -37,6 +37,30 @@ async def robots_at_the_canary(ask: Ask) -> bytes:
     return moved(f"http://{CANARY}:{ask.port}/robots.txt") if ask.path == "/robots.txt" else ask.page("never")
 
 
+SECRETS = {"x-api-key": "abc", "authorization": "Basic VVNFUjpQQVNTV09SRA=="}
+
+
+def _secrets_stay(cage, seen) -> None:
+    for one in cage.heard:
+        own = (one.host, one.port) == (cage.animal.host, cage.port)
+        sent = {name: one.header(name) for name in SECRETS}
+        assert sent == (SECRETS if own else dict.fromkeys(SECRETS)), f"{one.host}:{one.port}{one.path}"
+    assert {one.port for one in cage.heard} == {cage.port, cage.second_port}
+    assert {one.host for one in cage.heard} == {cage.animal.host, "127.46.0.28"}
+    kept = b"".join(path.read_bytes() for path in seen.folder.rglob("*") if path.is_file())
+    assert b"PASSWORD" not in kept
+    assert b"VVNFUjpQQVNTV09SRA" not in kept
+
+
+@animal(28, "redirect with secrets at hand", "leads to another port and another host, while credentials are set for its own origin",
+        second="plain", hosts=("127.46.0.28",), seeds=("/", "/port", "/host"), options={"scope": "any"}, check=_secrets_stay,
+        settings={"headers": ("http://127.44.0.28:{port} X-Api-Key: abc",), "auth": ("http://127.44.0.28:{port} basic USER:PASSWORD",)},
+        expect={"/": "done 200", "/port": "done 302", "/host": "done 302"}, others="done 200")
+async def redirect_with_secrets_at_hand(ask: Ask) -> bytes:
+    targets = {"/port": f"http://{ask.host}:{ask.cage.second_port}/there", "/host": f"http://127.46.0.28:{ask.port}/there"}
+    return moved(targets[ask.path]) if ask.path in targets else ask.page(f"{ask.host}{ask.path}")
+
+
 def _cookies_stay(cage, seen) -> None:
     own = [one.header("cookie") for one in cage.heard if one.host == cage.animal.host and one.path == "/again"]
     other = [one.header("cookie") for one in cage.heard if one.host != cage.animal.host]

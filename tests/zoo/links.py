@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .animal import animal
-from .line import Ask, html
+from .line import Ask
 
 READ_OR_NOT = "done 200|done parse"
 HOSTILE = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .animal import CANARY, animal
 from .line import Ask, html, moved, reply
 
@@ -56,7 +58,7 @@ DELAYS = {1: "1" + "0" * 20, 2: "inf", 3: "-1", 4: "0.5", 5: "NaN"}
 def _delay_kept(cage, seen) -> None:
     moments = [one.moment for one in cage.heard if one.host == "127.54.0.4" and one.path != "/robots.txt"]
     assert len(moments) == 3
-    assert all(later - earlier >= 0.45 for earlier, later in zip(moments, moments[1:], strict=False)), moments
+    assert all(later - earlier >= 0.45 for earlier, later in pairwise(moments)), moments
 
 
 @animal(54, "Crawl-delay of every kind", "10^20 parks; inf, -1 and NaN are nothing; half a second is kept", robots=True, check=_delay_kept, exit_code=7,

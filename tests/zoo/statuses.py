@@ -15,7 +15,7 @@ def _waited(cage, seen) -> None:
     assert gaps[-1] >= SOON, gaps
 
 
-@animal(14, "come back soon", f"503 with Retry-After: {SOON}, then fine", expect="done 200", settings={"tries": 2}, check=_waited)
+@animal(14, "come back soon", f"503 with Retry-After: {SOON}, then fine", expect="done 200", settings={"tries": 2}, alone=True, check=_waited)
 async def come_back_soon(ask: Ask) -> bytes:
     return reply(503, b"busy", f"Retry-After: {SOON}") if ask.times == 1 else ask.page("fine")
 
@@ -43,7 +43,7 @@ def _rested(cage, seen) -> None:
 
 
 @animal(17, "too many requests", "429 with Retry-After: 1 on every third request", others="done 200", check=_rested,
-        seeds=tuple(f"/{n}" for n in range(5)), settings={"tries": 3, "concurrency": 1})
+        seeds=tuple(f"/{n}" for n in range(5)), settings={"tries": 3, "concurrency": 1}, alone=True)
 async def too_many_requests(ask: Ask) -> bytes:
     if len(ask.cage.paths) % 3:
         return ask.page(f"fine {ask.path}")
