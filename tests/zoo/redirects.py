@@ -65,7 +65,7 @@ async def redirect_without_a_location(ask: Ask) -> bytes:
 
 
 @animal(127, "redirect with a hostile Location", "a Location with escapes, bidi and a megabyte of path", others="done 302|done 404|failed redirect|failed protocol",
-        seeds=("/escape", "/bidi", "/long", "/raw"))
+        seeds=("/escape", "/bidi", "/long", "/raw", "/scheme"))
 async def redirect_with_a_hostile_location(ask: Ask) -> bytes:
-    where = {"/escape": "/\x1b]52;c;aGk=\x07", "/bidi": "/\u202egnp.exe".encode().decode("latin-1"), "/long": "/" + "x" * 50_000, "/raw": "/\xe9"}
+    where = {"/escape": "/\x1b]52;c;aGk=\x07", "/bidi": "/\u202egnp.exe".encode().decode("latin-1"), "/long": "/" + "x" * 50_000, "/raw": "/\xe9", "/scheme": "evil:\x1b]52;c;aGk=\x07"}
     return moved(where[ask.path]) if ask.path in where else reply(404)
