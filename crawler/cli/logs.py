@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import queue
 import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 
 LOG_FILE = "crawl.log"
@@ -73,7 +75,7 @@ class CrawlLog:
         """Write to the log of *folder* from now on, beginning with what was collected."""
         if self._writer is not None:
             return
-        file = logging.handlers.RotatingFileHandler(folder / LOG_FILE, maxBytes=LARGEST, backupCount=KEPT, encoding="ascii", delay=True)
+        file = _PrivateFile(folder / LOG_FILE, maxBytes=LARGEST, backupCount=KEPT, encoding="ascii", delay=True)
         file.setFormatter(logging.Formatter("%(message)s"))
         self._file = file
         self._writer = logging.handlers.QueueListener(self._queue, file)
@@ -91,13 +93,25 @@ class CrawlLog:
             self._writer = self._file = None
 
 
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A log that nobody but its owner may read: URLs can hold secrets."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = _private(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        return TextIOWrapper(BufferedWriter(FileIO(descriptor, "a")), encoding=self.encoding)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 def record_crash(error: BaseException, folder: Path | None) -> Path:
     """Write the traceback of a bug down, in the log of the crawl where there is one, and return where."""
     entry = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "level": "critical", "logger": "crawler", "text": repr(error)}
     entry["trace"] = "".join(traceback.format_exception(error))
     if folder is not None and folder.is_dir():
         try:
-            with (folder / LOG_FILE).open("a", encoding="ascii") as file:
+            with open(folder / LOG_FILE, "a", encoding="ascii", opener=_private) as file:
                 file.write(json.dumps(entry) + "\n")
             return folder / LOG_FILE
         except OSError:

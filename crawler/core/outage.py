@@ -1,7 +1,7 @@
 """Whether the network itself is down, or only some hosts are. Pure; the engine asks it after each attempt.
 
-Suspicion: five hosts have failed within ten seconds, and nothing that was asked for in between was answered. Whether that is an outage or five dead
-hosts is then found out by connecting to hosts that have answered before; until it is known, no failure counts.
+Suspicion: five hosts have failed within ten seconds, and nothing that was asked for in between was answered. Whether that is
+an outage or five dead hosts is then found out by connecting to hosts that have answered before; until then no failure counts.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from typing import Literal, Self
 
 import msgspec
 
+LONGEST_DELAY = 1e9
+"""Seconds: what is longer is taken for this, so that no number is too large to be written down."""
 MAX_BYTES = 512 * 1024
 """Bytes of a robots.txt that are read; RFC 9309 2.5 asks for at least 500 KiB."""
 MAX_LINE = 2083 * 8 - 1
@@ -106,7 +108,7 @@ class Robots:
                 verdict = Verdict(key == b"allow", number, _text(line.strip(_BLANK)))
                 _enter(patterns, _ODD_IN_RULE.sub(_uniform, value.decode("latin-1")), number, verdict)
         levels, parts = _index(patterns)
-        delays = (float(value) for _, value, _ in group[b"crawl-delay"] if _SECONDS.fullmatch(value))
+        delays = (min(float(value), LONGEST_DELAY) for _, value, _ in group[b"crawl-delay"] if _SECONDS.fullmatch(value))
         rates = (
             (int(rate[1]), int(rate[2]) * _RATE_UNITS[rate[3].lower()])
             for _, value, _ in group[b"request-rate"]

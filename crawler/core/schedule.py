@@ -248,7 +248,7 @@ class Schedule:
         if status is not None:
             host.failures = 0
             host.suspects.clear()
-        elif fault in NETWORK_FAULTS and sent >= host.broken_at:
+        elif fault in NETWORK_FAULTS and sent > host.broken_at:
             host.failures += 1
             if len(host.suspects) < BREAKER_URLS:
                 host.suspects.add(request.id)

@@ -88,7 +88,10 @@ class Committer:
         now = self._clock.now()
         hosts: dict[int, HostState] = {}
         settled = [settled_of(landed, self._host(landed, hosts, now), stored) for landed in batch]
-        refused = await self._frontier.commit(settled, self._jar.take_changes() if self._jar is not None else ())
+        cookies = self._jar.take_changes() if self._jar is not None else []
+        refused = await self._frontier.commit(settled, cookies)
+        if self._jar is not None:
+            self._jar.written(cookies)
         if refused:
             raise RuntimeError(f"the frontier refused outcomes of leases {sorted(refused)}")
         elsewhere = self._count(batch, now)

@@ -196,23 +196,18 @@ class Crawler:
         self._visitor = Visitor(
             settings, fetcher=self._fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
             secret=frontier.secret, clock=clock, adopted=self._adopted, hooks=self._hooks,
+            jar=jar, cookies_of=frontier.cookies_of,
         )  # fmt: skip
 
     async def _jar(self) -> SiteJar | None:
-        """Return the jar with what the runs before left, and with the user's own cookies. Raises WrongSettings."""
+        """Return the jar, which takes in a site's cookies when it is first asked. Raises WrongSettings."""
         choice = self._settings.cookies
         if choice == "off":
             return None
-        jar = SiteJar(clock=self._clock.now)
-        kept = await self._ledger.cookies()
-        if choice == "on":
-            jar.restore(kept)
-            return jar
-        digest, given = await asyncio.to_thread(read_cookie_file, Path(choice))
-        first, last = (kept, given) if await self._ledger.is_new_cookie_file(digest) else (given, kept)
-        jar.restore(first)
-        jar.restore(last)       # what is restored later wins: a file that was changed, else what the servers have said since
-        return jar
+        if choice != "on":
+            digest, rows = await asyncio.to_thread(read_cookie_file, Path(choice))
+            await self._ledger.take_cookie_file(digest, rows)
+        return SiteJar(clock=self._clock.now)
 
     def _config(self) -> Config:
         settings = self._settings

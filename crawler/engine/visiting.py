@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from crawler.archive.files import FileArchive, FileDraft
 from crawler.clock import Clock
@@ -14,6 +15,7 @@ from crawler.core.model import (
     MAX_HOPS,
     NOTHING_PARSED,
     Answered,
+    CookieRow,
     Failed,
     Fault,
     Fetched,
@@ -33,6 +35,8 @@ from crawler.core.schedule import Schedule
 from crawler.core.scope import Scope
 from crawler.core.settings import Settings
 from crawler.fetch.client import Fetcher, Sink, Trouble
+from crawler.fetch.cookies import SiteJar
+from crawler.fetch.setcookie import home_of
 from crawler.folder import CrawlError
 from crawler.hooks import Hooks, RequestSent, ResponseReceived
 from crawler.parsing.pool import ParserPool
@@ -50,6 +54,7 @@ class Visitor:
     def __init__(
         self, settings: Settings, *, fetcher: Fetcher, archive: FileArchive, parsers: ParserPool, schedule: Schedule, scope: Scope,
         secret: bytes, clock: Clock, adopted: Callable[[], None], hooks: Hooks,
+        jar: SiteJar | None, cookies_of: Callable[[str], Awaitable[list[CookieRow]]],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._fetcher = fetcher
@@ -61,6 +66,8 @@ class Visitor:
         self._clock = clock
         self._adopted = adopted
         self._hooks = hooks
+        self._jar = jar
+        self._cookies_of = cookies_of
         self._targets: OrderedDict[str, str] = OrderedDict()
 
     async def visit(self, request: Request) -> Visited:
@@ -118,7 +125,8 @@ class Visitor:
         if hooks.on_request:
             await hooks.send(RequestSent(request.url, request.host, request.kind.value, request.tries))
         try:
-            reply = await self._fetcher.fetch(request, sink, heard=lambda: schedule.answered(request, now()), limit=limit, keep=keep)
+            async with self._with_cookies(request):
+                reply = await self._fetcher.fetch(request, sink, heard=lambda: schedule.answered(request, now()), limit=limit, keep=keep)
             if hooks.on_response and isinstance(reply, Reply):
                 await hooks.send(ResponseReceived(
                     request.url, reply.status, reply.wire_bytes, reply.dns, reply.connect, reply.tls, reply.ttfb, reply.total, reply.reused,
@@ -133,6 +141,18 @@ class Visitor:
                     request, now(), status=None if head is None else head.status, fault=fault if reply is None else reply.fault,
                     ttfb=0.0 if head is None else head.ttfb,
                 )  # fmt: skip
+
+    @asynccontextmanager
+    async def _with_cookies(self, request: Request) -> AsyncIterator[None]:
+        """Take in the cookies that are kept of a site while it is asked: the jar holds the sites of late only."""
+        if self._jar is None:
+            yield
+            return
+        site = home_of(urls.host_of(urls.split(request.url)[0]))[1]
+        with self._jar.using(site):
+            if not self._jar.knows(site):
+                self._jar.restore(await self._cookies_of(site), sites=[site])
+            yield
 
     async def _parse(self, request: Request, reply: Reply, draft: FileDraft) -> Parsed:
         kind = reply.header("content-type")

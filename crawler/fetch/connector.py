@@ -7,6 +7,7 @@ So a connection is looked at when it leaves the pool, and once more at the momen
 from __future__ import annotations
 
 import asyncio
+import functools
 import select
 import socket
 import ssl
@@ -18,6 +19,7 @@ import aiohttp
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.helpers import _EXC_SENTINEL, set_exception
 
 from crawler.fetch.timing import asking
 
@@ -38,6 +40,9 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(limit=0, ttl_dns_cache=DNS_KEPT, dns_cache_max_size=NAMES_KEPT, family=socket.AF_UNSPEC, **more)
+        self._factory: functools.partial[Protocol] = functools.partial(  # type: ignore[assignment]  # makes a kind of what it is to make
+            Protocol, loop=self._loop
+        )
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         """Return a pooled connection on which nothing came since its last answer."""
@@ -95,6 +100,17 @@ class Connector(aiohttp.TCPConnector):
             raise HandshakeTimeout(f"no TLS handshake within {limit:g} s") from None
         now.laps.tls = now.laps.lap()
         return made
+
+
+class Protocol(ResponseHandler):
+    """Tells whoever reads a body that the rest of it is no valid HTTP; aiohttp's tells only whoever waits for the headers."""
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException = _EXC_SENTINEL) -> None:
+        """See aiohttp."""
+        body = self._payload
+        super().set_exception(exc, exc_cause)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            set_exception(body, exc, exc_cause)
 
 
 class Request(aiohttp.ClientRequest):

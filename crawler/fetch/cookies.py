@@ -12,8 +12,9 @@ aiohttp sends one cookie of each name: it is the most specific one.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from email.utils import formatdate
 from http.cookies import BaseCookie, Morsel, SimpleCookie
 from types import MappingProxyType
@@ -57,6 +58,7 @@ class SiteJar(AbstractCookieJar):
         self._clock = clock
         self._sites: dict[str, SiteCookies] = {}
         self._changed: dict[str, None] = {}
+        self._in_use: Counter[str] = Counter()
         self._resting: OrderedDict[str, None] = OrderedDict()   # may be forgotten: nothing pinned, nothing to be written
 
     def __repr__(self) -> str:
@@ -136,16 +138,25 @@ class SiteJar(AbstractCookieJar):
     # --- what is written down, and comes back ------------------------------------------------------------------------
 
     def take_changes(self) -> list[tuple[str, tuple[CookieRow, ...]]]:
-        """Return every site that has changed since the last call, with all its cookies now: they replace what is written down."""
+        """Return every site that has changed since the last call, with all its cookies now: they replace what is written down.
+
+        They stay in memory until `written` says that they are: what is looked up meanwhile would be older.
+        """
         changed, self._changed = self._changed, {}
         taken = []
         for site in changed:
             kept = self._sites[site]
             self._drop_expired(kept)
             taken.append((site, tuple(kept.rows.values())))
-            self._rest(site, kept)
-        self._forget()
         return taken
+
+    def written(self, taken: Iterable[tuple[str, tuple[CookieRow, ...]]]) -> None:
+        """Note that changes are written down: their sites may be forgotten, unless they have changed again."""
+        for site, _ in taken:
+            kept = self._sites.get(site)
+            if kept is not None and site not in self._changed:
+                self._rest(site, kept)
+        self._forget()
 
     def restore(self, rows: Iterable[CookieRow], *, sites: Iterable[str] = ()) -> None:
         """Put cookies back; this is no change. Those that have expired or break the rules are left out.
@@ -171,6 +182,18 @@ class SiteJar(AbstractCookieJar):
     def knows(self, site: str) -> bool:
         """Tell whether a site is in memory; of one that is not, the cookies may be written down."""
         return site in self._sites
+
+    @contextmanager
+    def using(self, site: str) -> Iterator[None]:
+        """Keep a site in memory for the length of the block: while a request to it is on its way."""
+        self._in_use[site] += 1
+        try:
+            yield
+        finally:
+            self._in_use[site] -= 1
+            if not self._in_use[site]:
+                del self._in_use[site]
+                self._forget()
 
     # --- the rest of aiohttp's interface -----------------------------------------------------------------------------
 
@@ -252,8 +275,14 @@ class SiteJar(AbstractCookieJar):
             self._resting.move_to_end(site)
 
     def _forget(self) -> None:
-        while len(self._sites) > self._most_sites and self._resting:
-            del self._sites[self._resting.popitem(last=False)[0]]
+        looked = 0
+        while len(self._sites) > self._most_sites and looked < len(self._resting):
+            site = next(iter(self._resting))
+            if site in self._in_use:
+                self._resting.move_to_end(site)
+                looked += 1
+                continue
+            del self._resting[site], self._sites[site]
         # Nobody takes the changes: memory has its end all the same.
         while len(self._changed) > 2 * self._most_sites:
             loose = next((site for site in self._changed if not self._sites[site].pinned), None)

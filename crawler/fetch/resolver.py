@@ -45,6 +45,8 @@ class Resolver(AbstractResolver):
             why = f"no answer from the name server within {limit:g} s"
         except OSError as error:
             why = error.strerror or str(error)
+        except UnicodeError:        # a label of more than 63 bytes, or none: no name server is asked
+            why = "the name is too long, or a part of it is empty"
         self._failures[host] = time.monotonic() + FAILURE_KEPT, why
         self._failures.move_to_end(host)
         if len(self._failures) > FAILURES_KEPT:

@@ -16,9 +16,9 @@ from crawler.core.scope import Options, Scope
 from crawler.core.seeds import Seed, Source
 from crawler.frontier.batch import Tally
 from crawler.frontier.sqlite import SqliteFrontier
+from crawler.frontier.statements import ADD_COOKIE, SET_COOKIE, cookie_row
 
 REJUDGED_AT_ONCE = 2_000
-COOKIES_LOADED = 100_000
 _OF_BOUNDS = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.TRAP, Reason.GUARD})
 _OF_ROBOTS = frozenset({Reason.ROBOTS, Reason.NOFOLLOW})
 
@@ -98,21 +98,14 @@ class Ledger:
 
     # --- cookies -------------------------------------------------------------------------------------------------
 
-    async def cookies(self, most: int = COOKIES_LOADED) -> list[CookieRow]:
-        """Return the cookies that the runs before left, those of pinned sites first, at most so many."""
-        sql = """SELECT site, host, name, path, value, expires, host_only, secure, http_only, pinned FROM cookie
-            ORDER BY site NOT IN (SELECT site FROM cookie WHERE pinned) LIMIT ?"""
-        rows = await self._db.execute_fetchall(sql, (most,))
-        return [CookieRow(*row[:6], *map(bool, row[6:])) for row in rows]
-
-    async def is_new_cookie_file(self, digest: str) -> bool:
-        """Tell whether a cookie file is another than in the last run, and remember it: what a server said later beats an old file."""
-        rows = list(await self._db.execute_fetchall("SELECT value FROM meta WHERE key = 'cookie_file'"))
-        if rows and rows[0][0] == digest:
-            return False
+    async def take_cookie_file(self, digest: str, rows: Sequence[CookieRow]) -> None:
+        """Take in the cookies of a file, unless it is the one of the run before: what servers have said since beats an old file."""
+        known = list(await self._db.execute_fetchall("SELECT value FROM meta WHERE key = 'cookie_file'"))
+        if known and known[0][0] == digest:
+            return
         async with self._frontier.writer.transaction():
+            await self._db.executemany(f"{ADD_COOKIE} ON CONFLICT DO UPDATE SET {SET_COOKIE}", map(cookie_row, rows))
             await self._remember("cookie_file", digest)
-        return True
 
     # --- the network ---------------------------------------------------------------------------------------------
 

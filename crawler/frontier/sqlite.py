@@ -15,11 +15,11 @@ from typing import Any
 import aiosqlite
 import msgspec
 
-from crawler.core.model import FAULTS, KINDS, HostId, LeaseId, Rejected, Request, State, UrlId
+from crawler.core.model import FAULTS, KINDS, CookieRow, HostId, LeaseId, Rejected, Request, State, UrlId
 from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import Gathered
 from crawler.frontier.opening import open_reader, open_writer
-from crawler.frontier.statements import stored_bodies
+from crawler.frontier.statements import COOKIES, stored_bodies
 from crawler.frontier.writing import Writer
 
 _DUE_HOSTS = """
@@ -281,6 +281,12 @@ class SqliteFrontier:
         """Return the files of those bodies that are stored already."""
         async with self._reading:
             return {digest: file for digest, (_, file) in (await stored_bodies(self._reader, digests)).items()}
+
+    async def cookies_of(self, site: str) -> list[CookieRow]:
+        """Return the cookies that are kept of a site."""
+        async with self._reading:
+            rows = await self._reader.execute_fetchall(COOKIES, (site,))
+        return [CookieRow(*row[:6], *map(bool, row[6:])) for row in rows]
 
 
 def _host_state(row: Any) -> HostState:

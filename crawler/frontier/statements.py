@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import aiosqlite
 
-from crawler.core.model import FAULT_CODE
+from crawler.core.model import FAULT_CODE, CookieRow
 from crawler.frontier import Attempt
 
 LOOK_UP = """
@@ -44,6 +44,9 @@ STATE_ORIGIN = """
 UPDATE origin SET robots_at = ?, robots_status = ?, robots_fault = ?, robots_txt = ?, crawl_delay_ms = ? WHERE origin_id = ?"""
 COUNT_RUN = "UPDATE run SET requests = requests + ?, connections = connections + ? WHERE run_id = ?"
 ADD_COOKIE = "INSERT INTO cookie VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SET_COOKIE = """value = excluded.value, expires = excluded.expires, host_only = excluded.host_only, secure = excluded.secure,
+  http_only = excluded.http_only, pinned = excluded.pinned"""
+COOKIES = "SELECT site, host, name, path, value, expires, host_only, secure, http_only, pinned FROM cookie WHERE site = ?"
 DIGESTS_A_QUERY = 32
 FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * DIGESTS_A_QUERY)})"
 
@@ -67,6 +70,11 @@ def attempt_row(attempt: Attempt, redirect_id: int | None, body_id: int | None) 
         redirect_id, body_id, attempt.etag, attempt.last_modified, attempt.title, attempt.lang, attempt.noindex, attempt.links,
         attempt.links_truncated, attempt.headers, ms(attempt.dns), ms(attempt.connect), ms(attempt.tls), attempt.reused,
     )  # fmt: skip
+
+
+def cookie_row(row: CookieRow) -> tuple[object, ...]:
+    """Return a cookie as the columns of `cookie`."""
+    return (row.site, row.host, row.path, row.name, row.value, row.expires, row.host_only, row.secure, row.http_only, row.pinned)
 
 
 def ms(seconds: float | None) -> int | None:

@@ -41,6 +41,7 @@ from crawler.frontier.statements import (
     STATE_ORIGIN,
     WAKE_HOST,
     attempt_row,
+    cookie_row,
     ms,
     stored_bodies,
 )
@@ -127,10 +128,7 @@ class Writer:
 
     async def _keep_cookies(self, cookies: Sequence[SiteCookies]) -> None:
         await self._many("DELETE FROM cookie WHERE site = ?", [(site,) for site, _ in cookies])
-        await self._many(ADD_COOKIE, [
-            (row.site, row.host, row.path, row.name, row.value, row.expires, row.host_only, row.secure, row.http_only, row.pinned)
-            for _, rows in cookies for row in rows
-        ])  # fmt: skip
+        await self._many(ADD_COOKIE, [cookie_row(row) for _, rows in cookies for row in rows])
 
     async def _many(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:

@@ -9,12 +9,14 @@ needs three seconds more for a hang in C (see docs/decisions).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -27,7 +29,15 @@ from crawler.parsing.config import Config
 from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame
 
 DEADLINE = 2.0
+PATIENCE = 0.25
+"""Share of the deadline after which a process counts as slow: others take its place, and the pages that wait behind its one."""
+MERCY = 3.0
+"""Deadlines of wall time that a slow process is given, as long as it has not used up one of processor time."""
+SPARES = 2
+"""Processes beyond the usual ones, for each of them, that may stand in for slow ones."""
 START_DEADLINE = 60.0
+LAST = 19
+"""The weakest priority of a process."""
 BUFFER = 1 << 20
 """Bytes that the kernel may hold between us and a process."""
 ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": str(1 << 25), "MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_ARENA_MAX": "1"}
@@ -55,6 +65,9 @@ class _Child(asyncio.Protocol):
         self.ready = False
         self.jobs: Sequence[_Job] = ()
         self.overran = False
+        self.slow = False
+        self._began = 0.0
+        self._until = 0.0
         self._pool = pool
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -63,7 +76,7 @@ class _Child(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the line to the process."""
         self._transport = transport  # type: ignore[assignment]  # a socket's transport goes both ways
-        self._wait(START_DEADLINE)
+        self._wait(START_DEADLINE, self._overrun)
 
     def configure(self, config: Config) -> None:
         """Tell the process what crawl it works for, before anything that is sent later."""
@@ -75,7 +88,8 @@ class _Child(asyncio.Protocol):
         self.jobs = jobs
         if self._transport is not None:
             self._transport.write(frame(BATCH, [job.page for job in jobs]))
-        self._wait(self._pool.deadline)
+        self._began = processor_time(self.process.pid)
+        self._wait(self._pool.deadline * PATIENCE, self._linger)
 
     def data_received(self, data: bytes) -> None:
         """Take in what the process answers."""
@@ -103,12 +117,26 @@ class _Child(asyncio.Protocol):
                     job.done.set_result(parsed)
         self._pool.idle(self)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, late: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._overrun)
+        self._timer = asyncio.get_running_loop().call_later(seconds, late)
+
+    def _linger(self) -> None:
+        """Note that the process is slow: it goes on, behind all others, until its deadline."""
+        self.slow = True
+        self._wait(self._pool.deadline * (1 - PATIENCE), self._overrun)
+        self._until = asyncio.get_running_loop().time() + self._pool.deadline * (MERCY - PATIENCE)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, LAST)
+        self._pool.slowed(self)
 
     def _overrun(self) -> None:
+        """End the process, unless it had to give way to others and has not had its time."""
+        left = self._pool.deadline - (processor_time(self.process.pid) - self._began)
+        if self.slow and left > 0 and asyncio.get_running_loop().time() < self._until:
+            self._wait(max(left, 0.01), self._overrun)
+            return
         self.overran = True
         self.kill()
 
@@ -151,6 +179,7 @@ class ParserPool:
         self._closing = False
         self._failure: CrawlError | None = None
         self._false_starts = 0
+        self._starting = 0
 
     def __repr__(self) -> str:
         busy = sum(bool(child.jobs) for child in self._children)
@@ -204,7 +233,17 @@ class ParserPool:
     def idle(self, child: _Child) -> None:
         """Note that a process can take a batch."""
         self._false_starts = 0
+        if child.slow:
+            child.hang_up()     # it can not be made quick again, and has its successor
+            return
         self._idle.append(child)
+        self._feed()
+
+    def slowed(self, child: _Child) -> None:
+        """Give the pages of a slow process to others as well: reading twice harms nobody, and one bad page holds up no good ones."""
+        if len(child.jobs) > 1:
+            self._alone.extend(job for job in child.jobs if not job.done.done())
+        self._spawn_if_wanted()
         self._feed()
 
     def _feed(self) -> None:
@@ -228,7 +267,14 @@ class ParserPool:
 
     # --- processes -----------------------------------------------------------------------------------------------
 
+    def _spawn_if_wanted(self) -> None:
+        """Keep as many quick processes as there are to be, as far as slow ones leave room for it."""
+        quick = self._starting + sum(not child.slow for child in self._children)
+        if quick < self._processes and self._starting + len(self._children) < (1 + SPARES) * self._processes:
+            self._spawn()
+
     def _spawn(self) -> None:
+        self._starting += 1
         task = asyncio.create_task(self._start())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -240,6 +286,8 @@ class ParserPool:
         except OSError as error:
             self._give_up(f"a parser process cannot be started: {error.strerror or error}")
             return
+        finally:
+            self._starting -= 1
         child = _Child(self, process)
         self._children.add(child)
         await loop.connect_accepted_socket(lambda: child, line)
@@ -260,12 +308,14 @@ class ParserPool:
         task.add_done_callback(self._tasks.discard)
         jobs, child.jobs = child.jobs, ()
         for job in jobs:
-            self._blame(job, alone=len(jobs) == 1, overran=child.overran)
+            if len(jobs) == 1 or not child.slow:        # the pages of a slow batch were given to others
+                self._blame(job, alone=len(jobs) == 1, overran=child.overran)
         self._false_starts += not child.ready
         if self._false_starts > 3 * self._processes:
             self._give_up("parser processes end before they are ready")
             return
-        self._spawn()
+        self._spawn_if_wanted()
+        self._feed()
 
     def _blame(self, job: _Job, *, alone: bool, overran: bool) -> None:
         job.deaths += alone
@@ -291,6 +341,16 @@ class ParserPool:
     async def _reap(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         await asyncio.get_running_loop().run_in_executor(self._threads, process.wait)
+
+
+def processor_time(pid: int) -> float:
+    """Return the seconds of processor time that a process has used; endless where the system does not tell."""
+    if sys.platform != "linux":
+        return float("inf")
+    try:
+        return time.clock_gettime((~pid << 3) | 2)      # its CPU clock (linux/posix-timers.h: CPUCLOCK_SCHED)
+    except OSError:
+        return float("inf")
 
 
 def _launch(deadline: float) -> tuple[subprocess.Popen[bytes], socket.socket]:

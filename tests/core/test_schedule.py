@@ -282,34 +282,27 @@ def test_network_faults_are_counted_until_an_answer_comes():
 def fail_at_once(schedule, now, times):
     """Release as many requests as there are slots, and have them fail together."""
     requests = [schedule.next(now).request for _ in range(times)]
-    for request in requests:
-        land(schedule, request, now + 1, status=None, fault=Fault.CONNECT)
+    rests = []
+    for moment, request in enumerate(requests):
+        land(schedule, request, now + moment / 100, status=None, fault=Fault.CONNECT)
+        rest = schedule.breaker(1, now + moment / 100, 0.5)
+        if rest is not None:
+            schedule.rest(1, rest, now + moment / 100)
+            rests.append(rest.seconds)
+    return max(rests)
 
 
 def test_a_host_that_does_not_answer_whatever_it_is_asked_rests_longer_each_time():
     schedule = schedule_of({1: 99}, delay=0.0, concurrency=8)
-    fail_at_once(schedule, NOW, 8)
-    first = schedule.breaker(1, NOW + 1, 0.5)
-    schedule.rest(1, first, NOW + 1)
-    fail_at_once(schedule, NOW + 31, 8)
-    second = schedule.breaker(1, NOW + 32, 0.5)
 
-    assert (30.0, 60.0) == (first.seconds, second.seconds)
+    assert [30.0, 60.0, 120.0] == [fail_at_once(schedule, NOW + moment, 8) for moment in (0, 31, 100)]
 
 
 def test_what_was_in_flight_at_once_fails_once():
     """Sixty-four requests on their way when a host goes down are one reason to rest, not sixty of them."""
     schedule = schedule_of({1: 99}, delay=0.0, concurrency=64)
-    requests = [schedule.next(NOW).request for _ in range(64)]
-    rests = []
-    for moment, request in enumerate(requests):
-        land(schedule, request, NOW + moment / 100, status=None, fault=Fault.CONNECT)
-        rest = schedule.breaker(1, NOW + moment / 100, 0.5)
-        if rest is not None:
-            schedule.rest(1, rest, NOW + moment / 100)
-            rests.append(rest.seconds)
 
-    assert 30.0 == max(rests)
+    assert 30.0 == fail_at_once(schedule, NOW, 64)
 
 
 def test_a_url_that_always_breaks_the_connection_does_not_make_its_host_rest():

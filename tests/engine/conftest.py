@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -69,10 +70,21 @@ class Crawl:
         self.folder = folder
         self.events: list[object] = []
         self.crawler: Crawler | None = None
+        self._told = asyncio.Event()
+
+    def _note(self, event: object) -> None:
+        self.events.append(event)
+        self._told.set()
+
+    async def until(self, kind: type) -> None:
+        """Wait for an event."""
+        while not self.of(kind):
+            self._told.clear()
+            await self._told.wait()
 
     async def __call__(self, *seeds: str, options: Options | None = None, **settings):
         hooks = Hooks()
-        hooks.subscribe(self.events.append)
+        hooks.subscribe(self._note)
         given = [Seed(url, options or Options(), "test", line) for line, url in enumerate(seeds, 1)]
         wanted = {"delay": 0, "min_free": 0, "parsers": 1, **settings}
         self.crawler = Crawler(Settings(**wanted), output=self.folder, seeds=given, hooks=hooks)

@@ -70,8 +70,7 @@ async def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself
     crawling = asyncio.create_task(crawl(*islands.seeds()))
     await islands.gone.wait()
     await islands.down()
-    while not crawl.of(NetworkDown):
-        await asyncio.sleep(0.01)
+    await crawl.until(NetworkDown)
     status = crawl.query("SELECT value FROM meta WHERE key = 'network_down'")
     snapshot = crawl.crawler.snapshot()
     await islands.up()
@@ -116,8 +115,7 @@ async def test_a_stop_while_the_network_is_down_loses_nothing(islands, crawl, mo
     crawling = asyncio.create_task(crawl(*islands.seeds()))
     await islands.gone.wait()
     await islands.down()
-    while not crawl.of(NetworkDown):
-        await asyncio.sleep(0.01)
+    await crawl.until(NetworkDown)
     crawl.crawler.stop(2)
     first = await crawling
     await islands.up()

@@ -49,7 +49,9 @@ def sent(jar: SiteJar, url: str) -> dict[str, str]:
 
 
 def rows_of(jar: SiteJar) -> dict[str, tuple[CookieRow, ...]]:
-    return dict(jar.take_changes())
+    taken = jar.take_changes()
+    jar.written(taken)
+    return dict(taken)
 
 
 def row(header: str, url: str = "http://a.test/") -> CookieRow | None:
@@ -406,14 +408,17 @@ def test_a_site_with_a_change_to_be_taken_is_not_forgotten(clock):
     for site in "abcd":
         told(jar, f"http://{site}.test/", "x=1")
 
-    assert ["a.test", "b.test", "c.test", "d.test"] == [site for site, _ in jar.take_changes()]
+    taken = jar.take_changes()
+    assert ["a.test", "b.test", "c.test", "d.test"] == [site for site, _ in taken]
+    assert all(jar.knows(f"{site}.test") for site in "abcd")      # not before they are written down
+    jar.written(taken)
     assert [False, False, True, True] == [jar.knows(f"{site}.test") for site in "abcd"]
 
 
 def test_a_site_that_was_written_down_and_has_changed_since_is_not_forgotten(clock):
     jar = SiteJar(most_sites=1, clock=clock)
     told(jar, "http://a.test/", "x=1")
-    jar.take_changes()
+    jar.written(jar.take_changes())
     told(jar, "http://a.test/", "x=2")
     told(jar, "http://b.test/", "x=1")
 
