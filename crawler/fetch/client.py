@@ -32,6 +32,8 @@ from crawler.fetch.timing import Asking, Laps, asking
 
 RATE_FROM = 10.0
 """Seconds after which the minimum rate counts."""
+DRAINED_WITHIN = 1.0
+"""Seconds that an unwanted body may take."""
 DRAINED = 64 * 1024
 """Bytes of an unwanted body that are read to keep the connection."""
 
@@ -109,8 +111,9 @@ class Fetcher:
             url, allow_redirects=False, ssl=route.ssl, headers=route.headers, timeout=route.client_timeout, proxy=route.proxy,
             trace_request_ctx=exchange.laps,
         )  # fmt: skip
-        with _Deadline(f"no complete headers within {route.to_headers:g} s") as deadline:
-            async with asyncio.timeout(route.to_headers):
+        with _Deadline(asking.get()) as deadline:
+            async with asyncio.timeout(route.to_headers) as limit:
+                asking.get().limit = limit
                 response = await context
             deadline.met = True
         try:
@@ -187,12 +190,19 @@ class _Exchange:
         self._ip = response.peer if isinstance(response, Response) else None
 
     async def drain(self, response: aiohttp.ClientResponse) -> None:
-        """Read a small unwanted body away, so that the connection can be used again; a large one is not worth it."""
-        async for chunk in self._chunks(response):
-            if self._wire > DRAINED:
-                return
-            del chunk
-        self.whole = True
+        """Read a small unwanted body away, so that the connection can be used again; a large or slow one is not worth it.
+
+        Trouble with it is none: the status and the headers are all that was wanted.
+        """
+        try:
+            async with asyncio.timeout(DRAINED_WITHIN):
+                async for _ in self._chunks(response):
+                    if self._wire > DRAINED:
+                        return
+            self.whole = True
+        except Exception as error:
+            if fault_of(error) is None:
+                raise
 
     async def body(self, response: aiohttp.ClientResponse) -> None:
         """Read the body into the sink, decoded, up to the limits."""
@@ -273,8 +283,8 @@ class _Once:
 class _Deadline:
     """Names the timeout that our own clock set around the headers."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, now: Asking) -> None:
+        self._now = now
         self.met = False
 
     def __enter__(self) -> Self:
@@ -282,7 +292,10 @@ class _Deadline:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError) and not self.met:
-            raise TooSlow(self._text) from error
+            limits = self._now.timeouts
+            if self._now.sent:
+                raise TooSlow(f"no complete headers within {limits.header or 0.0:g} s") from error
+            raise TooSlow(f"no connection within {(limits.dns or 0.0) + (limits.connect or 0.0):g} s") from error
 
 
 def _target(url: str) -> yarl.URL:

@@ -120,6 +120,7 @@ class Request(aiohttp.ClientRequest):
         """See aiohttp, which asks once more over another connection after this error."""
         if asking.get().laps.reused and not is_quiet(conn.protocol):
             raise aiohttp.ServerDisconnectedError("something came before it was asked for")
+        asking.get().send()
         return await super().send(conn)
 
 

@@ -46,7 +46,7 @@ class Route:
         self.ssl = context
         dns, connect, header = timeouts.dns or 0.0, timeouts.connect or 0.0, timeouts.header or 0.0
         self.to_headers = min(dns + connect + header, timeouts.total or float("inf"))
-        """Seconds from the beginning to the end of the headers."""
+        """Seconds from the beginning to the end of the headers, at the most; once the request is written the last part of it counts."""
         self.client_timeout = aiohttp.ClientTimeout(
             total=timeouts.total, connect=dns + connect, sock_connect=connect, sock_read=timeouts.read
         )

@@ -5,6 +5,7 @@ The TLS handshake has no signal of its own; the connector notes it.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import time
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from crawler.core.targets import Timeouts
 class Laps:
     """The steps of one request, in seconds; None for a step that was not made."""
 
-    __slots__ = ("_since", "connect", "dns", "reused", "tls")
+    __slots__ = ("_since", "connect", "dns", "reused", "sent", "tls")
 
     def __init__(self) -> None:
         self.dns: float | None = None
@@ -27,6 +28,7 @@ class Laps:
         self.tls: float | None = None
         self.reused = False
         """The request went over a connection that had served another one before."""
+        self.sent = False
         self._since = 0.0
 
     def start(self) -> None:
@@ -41,7 +43,7 @@ class Laps:
 class Asking:
     """What the connector has to know of the request that wants a connection: it is told hosts and addresses only."""
 
-    __slots__ = ("host", "laps", "socks", "timeouts")
+    __slots__ = ("host", "laps", "limit", "socks", "timeouts")
 
     def __init__(self, host: str, timeouts: Timeouts, socks: str | None = None) -> None:
         self.host = host
@@ -50,6 +52,20 @@ class Asking:
         self.socks = socks
         """The SOCKS proxy's URL."""
         self.laps = Laps()
+        self.limit: asyncio.Timeout | None = None
+        """What ends the wait for the headers."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether the request has been written."""
+        return self.laps.sent
+
+    def send(self) -> None:
+        """Note that the request is being written: the time to the headers begins."""
+        self.laps.sent = True
+        if self.limit is not None and self.timeouts.header is not None:
+            now = asyncio.get_running_loop().time()
+            self.limit.reschedule(min(now + self.timeouts.header, self.limit.when() or float("inf")))
 
 
 asking: contextvars.ContextVar[Asking] = contextvars.ContextVar("asking", default=Asking("", Timeouts()))  # noqa: B039 - nobody asks

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import http.client
 import json
+import logging
 import random
 import sqlite3
 import threading
@@ -19,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpbin.core
 import pytest
 import pytest_httpbin.certs
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -28,6 +28,11 @@ from crawler.core.scope import Options
 from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.engine import Crawler, feeder
+
+logging.disable(logging.WARNING)    # it would tell every test run of an extra of its own that is not there
+import httpbin.core  # noqa: E402 - see above
+
+logging.disable(logging.NOTSET)
 
 CERTIFICATES = Path(pytest_httpbin.certs.where()).parent
 
