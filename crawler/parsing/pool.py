@@ -29,7 +29,7 @@ from crawler.parsing.config import Config
 from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame
 
 DEADLINE = 2.0
-PATIENCE = 0.25
+PATIENCE = 0.125
 """Share of the deadline after which a process counts as slow: others take its place, and the pages that wait behind its one."""
 MERCY = 3.0
 """Deadlines of wall time that a slow process is given, as long as it has not used up one of processor time."""
@@ -42,6 +42,8 @@ BUFFER = 1 << 20
 """Bytes that the kernel may hold between us and a process."""
 ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": str(1 << 25), "MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_ARENA_MAX": "1"}
 """For glibc, which otherwise gives memory back after every page and pays for it again with page faults: 10 % of the time."""
+LARGE = 256 * 1024
+"""Bytes of a page from which it is read by itself, so that nothing waits behind it."""
 LIVES = 2
 """Processes that one page may end before it counts as unreadable."""
 
@@ -242,7 +244,8 @@ class ParserPool:
     def slowed(self, child: _Child) -> None:
         """Give the pages of a slow process to others as well: reading twice harms nobody, and one bad page holds up no good ones."""
         if len(child.jobs) > 1:
-            self._alone.extend(job for job in child.jobs if not job.done.done())
+            again = [*self._alone, *(job for job in child.jobs if not job.done.done())]
+            self._alone = deque(sorted(again, key=lambda job: len(job.page.body)))      # what takes long is seldom small
         self._spawn_if_wanted()
         self._feed()
 
@@ -259,10 +262,12 @@ class ParserPool:
         jobs: list[_Job] = []
         size = 0
         while self._waiting and len(jobs) < self._batch and (not jobs or size + len(self._waiting[0].page.body) <= self._batch_bytes):
+            if jobs and len(self._waiting[0].page.body) > LARGE:
+                break
             job = self._waiting.popleft()
             if not job.done.done():
                 jobs.append(job)
-                size += len(job.page.body)
+                size += len(job.page.body) if len(job.page.body) <= LARGE else self._batch_bytes
         return jobs
 
     # --- processes -----------------------------------------------------------------------------------------------
