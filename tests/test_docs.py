@@ -313,3 +313,16 @@ def test_the_design_names_every_rank():
     table = [re.findall(r"`([\w.]+)`", row[1]) for row in rows(section("docs/design.md", "## Rings"))]
 
     assert [{"" if name == "__init__" else name for name in row} for row in table] == sets
+
+
+# --- signals ------------------------------------------------------------------------------------------------------
+
+
+def test_every_signal_is_described_with_its_event():
+    from crawler.hooks import SIGNALS
+
+    found = {}
+    for row in rows(text_of("docs/how-to/hooks.md")):
+        found |= dict(zip(re.findall(r"`(\w+)`", row[0]), re.findall(r"`(\w+)`", row[1]), strict=True))
+
+    assert {name: event.__struct_config__.tag for event, name in SIGNALS.items()} == found
