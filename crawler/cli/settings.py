@@ -119,7 +119,8 @@ def _read(layers: Iterable[Said]) -> tuple[dict[str, object], dict[str, Place], 
 
 def _quoted(field: str, raw: units.Raw) -> str:
     if field in secrets.REDACTIONS:
-        return repr(secrets.REDACTIONS[field](raw) if isinstance(raw, str) else "a list")
+        many = raw if isinstance(raw, list | tuple) else [raw]
+        return ", ".join(repr(secrets.REDACTIONS[field](one)) if isinstance(one, str) else "something else" for one in many)
     return repr(raw)
 
 

@@ -39,6 +39,7 @@ from crawler.fetch.client import Fetcher
 from crawler.fetch.cookiefile import read_cookie_file
 from crawler.fetch.cookies import SiteJar
 from crawler.fetch.guard import Guard
+from crawler.fetch.routes import Routes
 from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier.ledger import Ledger, Past, seed_links
@@ -95,6 +96,7 @@ class Crawler:
 
     async def run(self) -> Summary:
         """Crawl until there is nothing more to do. Raises the subclasses of CrawlError."""
+        await asyncio.to_thread(self._prepare)
         lock = held(self._output)
         await asyncio.to_thread(lock.__enter__)
         try:
@@ -107,6 +109,12 @@ class Crawler:
             ) from error
         finally:
             lock.__exit__(None, None, None)
+
+    def _prepare(self) -> None:
+        """Read the files that settings name, before anything is made or held. Raises WrongSettings."""
+        settings = self._settings
+        self._routes = Routes(settings)
+        self._cookie_file = None if settings.cookies in ("on", "off") else read_cookie_file(Path(settings.cookies))
 
     # --- setting up ----------------------------------------------------------------------------------------------
 
@@ -178,7 +186,7 @@ class Crawler:
             open_hosts=map(urls.host_of, origins), open_ports=ports, allow=settings.allow_net, deny=settings.deny_net,
         )  # fmt: skip
         jar = await self._jar()
-        self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, cookies=jar))
+        self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, routes=self._routes, cookies=jar))
         self._parsers = ParserPool(processes=settings.parsers or _processes())
         self._parsers.configure(self._config())
         await stack.enter_async_context(self._parsers)
@@ -200,13 +208,11 @@ class Crawler:
         )  # fmt: skip
 
     async def _jar(self) -> SiteJar | None:
-        """Return the jar, which takes in a site's cookies when it is first asked. Raises WrongSettings."""
-        choice = self._settings.cookies
-        if choice == "off":
+        """Return the jar, which takes in a site's cookies when it is first asked."""
+        if self._settings.cookies == "off":
             return None
-        if choice != "on":
-            digest, rows = await asyncio.to_thread(read_cookie_file, Path(choice))
-            await self._ledger.take_cookie_file(digest, rows)
+        if self._cookie_file is not None:
+            await self._ledger.take_cookie_file(*self._cookie_file)
         return SiteJar(clock=self._clock.now)
 
     def _config(self) -> Config:

@@ -62,12 +62,15 @@ class Fetcher:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, guard: Guard, *, cookies: AbstractCookieJar | None = None) -> AsyncIterator[Fetcher]:
+    async def open(
+        cls, settings: Settings, guard: Guard, *, routes: Routes | None = None, cookies: AbstractCookieJar | None = None
+    ) -> AsyncIterator[Fetcher]:
         """Open the one session of a crawl; leaving the block closes every connection and ends the resolver's threads.
 
         Raises WrongSettings when a setting names files or extras that are not there.
         """
-        routes = await asyncio.to_thread(Routes, settings)      # reads certificates
+        if routes is None:
+            routes = await asyncio.to_thread(Routes, settings)      # reads certificates
         guard.open(routes.proxy_hosts)
         resolver = open_resolver(settings)
         jar = aiohttp.DummyCookieJar() if cookies is None else cookies     # an empty jar is false

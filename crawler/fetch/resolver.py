@@ -16,7 +16,6 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from crawler.core.settings import Settings
-from crawler.fetch.routes import WrongSettings
 from crawler.fetch.timing import asking
 
 THREADS = 64
@@ -84,11 +83,7 @@ class CaresResolver(Resolver):
 
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout)
-        try:
-            self._cares = aiohttp.AsyncResolver(timeout=timeout)
-        except RuntimeError:
-            hint = "Try pip install 'steadycrawl[dns]', or --resolver system."
-            raise WrongSettings("--resolver c-ares needs the extra `dns`", hint) from None
+        self._cares = aiohttp.AsyncResolver(timeout=timeout)
 
     async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         return await self._cares.resolve(host, port, family)
@@ -99,7 +94,7 @@ class CaresResolver(Resolver):
 
 
 def open_resolver(settings: Settings) -> Resolver:
-    """Return the resolver that the settings ask for. Raises WrongSettings."""
+    """Return the resolver that the settings ask for; that its extra is there has been seen to by Routes."""
     return CaresResolver(settings.dns_timeout) if settings.resolver == "c-ares" else ThreadResolver(settings.dns_timeout)
 
 

@@ -6,6 +6,7 @@ anywhere else. Redirects are requests of their own, so that no header and no pro
 
 from __future__ import annotations
 
+import importlib
 import os
 import ssl
 import urllib.request
@@ -63,7 +64,9 @@ class Routes:
         self._timeouts = tuple(map(targets.timeouts, settings.timeouts))
         self._proxies = tuple(map(targets.proxy, settings.proxies))
         if any(rule.socks for rule in self._proxies):
-            _need_socks()
+            _need_extra("socks", "python_socks", "a SOCKS proxy")
+        if settings.resolver == "c-ares":
+            _need_extra("dns", "aiodns", "--resolver c-ares")
         self._environment = _proxies_of_environment() if settings.env_proxies else {}
         self._insecure = frozenset(settings.insecure)
         self._usual = Timeouts(
@@ -131,11 +134,11 @@ def _proxies_of_environment() -> dict[str, str]:
     return found
 
 
-def _need_socks() -> None:
+def _need_extra(extra: str, module: str, what: str) -> None:
     try:
-        import python_socks  # noqa: F401 - an extra
+        importlib.import_module(module)
     except ImportError:
-        raise WrongSettings("SOCKS proxies need the extra `socks`", "Try pip install 'steadycrawl[socks]'.") from None
+        raise WrongSettings(f"{what} needs the extra `{extra}`", f"Try pip install 'steadycrawl[{extra}]'.") from None
 
 
 def _context(settings: Settings, *, insecure: bool = False) -> ssl.SSLContext:
