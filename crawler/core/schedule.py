@@ -23,6 +23,12 @@ ROBOTS_KEPT = 86_400.0
 """Seconds for which a robots.txt is believed (RFC 9309 2.4)."""
 FIRST_PACE, FASTEST_PACE, SLOWEST_PACE = 1.0, 0.2, 60.0
 SHORTER, LONGER = 0.9, 2.0
+QUICK = 2.0
+"""Seconds to the headers up to which a host is quick."""
+A_MOMENT = 0.01
+"""Seconds after which newcomers are looked at again."""
+SLOW_SHARE = 0.75
+"""Share of the concurrency that hosts which are not may take up by letting us wait; what is left is for quick ones."""
 
 
 class Ready(msgspec.Struct, frozen=True, gc=False):
@@ -92,7 +98,7 @@ class _Host:
 
     __slots__ = (
         "asking", "awaiting", "broken_at", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name", "next_at", "origins",
-        "pace", "parked", "queue", "rest_reason", "rest_until", "sent", "suspects", "token", "unsettled",
+        "pace", "parked", "queue", "quick", "rest_reason", "rest_until", "sent", "suspects", "token", "unsettled",
     )  # fmt: skip
 
     def __init__(self, id_: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
@@ -115,6 +121,7 @@ class _Host:
         self.awaiting = 0       # released, headers not here yet
         self.unsettled = 0      # released, outcome not durable yet
         self.asking = False     # robots.txt is on its way
+        self.quick = False      # its last answer came soon
         self.dry = False        # the frontier had nothing more
         self.token = 0
 
@@ -128,7 +135,10 @@ class Schedule:
         self._not_before = not_before
         """After an unclean stop: no host is asked before this moment plus its own gap."""
         self._hosts: dict[HostId, _Host] = {}
-        self._calendar: list[tuple[float, int, HostId, int]] = []
+        self._quick: list[tuple[float, int, HostId, int]] = []
+        self._others: list[tuple[float, int, HostId, int]] = []
+        """The calendar: heaps of (moment, order, host, token); the quick hosts have one of their own."""
+        self._slow: set[tuple[HostId, int]] = set()     # sent to hosts that are not quick, headers not here yet
         self._order = 0
         self._hungry: set[HostId] = set()
         self._ending: set[HostId] = set()
@@ -178,19 +188,48 @@ class Schedule:
 
     # --- what goes out -------------------------------------------------------------------------------------------
 
-    def next(self, now: float) -> Verdict:
-        """Release one request, or say why not. Never None."""
-        while self._calendar:
-            when, _, host_id, token = self._calendar[0]
+    def next(self, now: float, *, newcomers: bool = True) -> Verdict:
+        """Release one request, or say why not. Never None. Without *newcomers* only hosts that are quick have their turn."""
+        first = self._first(now, newcomers=newcomers)
+        if first is None:
+            return IDLE
+        when, host, calendar = first
+        if when > now:
+            return Wait(when, host.name)
+        heapq.heappop(calendar)
+        return self._release(host, now)
+
+    def _first(self, now: float, *, newcomers: bool) -> tuple[float, _Host, list[tuple[float, int, HostId, int]]] | None:
+        """Return who can be asked first, when, and from which calendar."""
+        quick, others = self._head(self._quick), self._head(self._others)
+        if others is None:
+            return None if quick is None else (*quick, self._quick)
+        moment = others[0]
+        if not newcomers:
+            moment = max(moment, now + A_MOMENT)
+        elif self._crowded():
+            moment = max(moment, now + QUICK / 8)       # until one of them has answered
+        if quick is not None and quick[0] <= moment:
+            return (*quick, self._quick)
+        return moment, others[1], self._others
+
+    def _head(self, calendar: list[tuple[float, int, HostId, int]]) -> tuple[float, _Host] | None:
+        """Return the first entry of a calendar that still counts."""
+        while calendar:
+            when, _, host_id, token = calendar[0]
             host = self._hosts.get(host_id)
-            if host is None or host.token != token:
-                heapq.heappop(self._calendar)
-                continue
-            if when > now:
-                return Wait(when, host.name)
-            heapq.heappop(self._calendar)
-            return self._release(host, now)
-        return IDLE
+            if host is not None and host.token == token:
+                return when, host
+            heapq.heappop(calendar)
+        return None
+
+    def _crowded(self) -> bool:
+        """Tell whether hosts that are slow, or have not answered yet, have taken up their share of the requests in flight."""
+        return len(self._hosts) > 1 and len(self._slow) >= SLOW_SHARE * self._settings.concurrency
+
+    def is_quick(self, host_id: HostId) -> bool:
+        """Tell whether a host's last answer came soon."""
+        return self._hosts[host_id].quick
 
     def _release(self, host: _Host, now: float) -> Ready | Barred | Unreachable:
         request = host.queue[0]
@@ -226,6 +265,8 @@ class Schedule:
     def _send(self, host: _Host, url_id: int, now: float) -> None:
         host.in_flight += 1
         host.sent[url_id] = now
+        if not host.quick:
+            self._slow.add((host.id, url_id))
         host.awaiting += 1
         host.next_at = now + self._gap(host)
         self._enter(host, now)
@@ -236,6 +277,7 @@ class Schedule:
         """Note that the headers of an answer are here, or that none will come."""
         host = self._hosts[request.host_id]
         host.awaiting -= 1
+        self._slow.discard((host.id, request.id))
         if self._strict(host):
             host.next_at = max(host.next_at, now + self._gap(host))
             self._enter(host, now)
@@ -252,6 +294,7 @@ class Schedule:
             host.failures += 1
             if len(host.suspects) < BREAKER_URLS:
                 host.suspects.add(request.id)
+        host.quick = status is not None and ttfb < QUICK
         self._learn_pace(host, status, ttfb)
         if status is not None and status not in (429, 503):
             host.rest_reason = None
@@ -442,7 +485,7 @@ class Schedule:
     def waiting(self, now: float, most: int = 3) -> list[tuple[str, float, str]]:
         """Return who is waited for longest: (host, seconds, why)."""
         found = []
-        for when, _, host_id, token in self._calendar:
+        for when, _, host_id, token in (*self._quick, *self._others):
             host = self._hosts.get(host_id)
             if host is not None and host.token == token and when > now:
                 found.append((host.name, when - now, self._why(host, now)))
@@ -481,15 +524,16 @@ class Schedule:
         if host.asking or host.in_flight >= self._limit(host) or (host.awaiting and self._strict(host)):
             return
         when = max(host.next_at, host.rest_until)
-        heapq.heappush(self._calendar, (max(when, now), self._order, host.id, host.token))
-        if len(self._calendar) > 64 + 8 * len(self._hosts):
+        heapq.heappush(self._quick if host.quick else self._others, (max(when, now), self._order, host.id, host.token))
+        if len(self._quick) + len(self._others) > 64 + 8 * len(self._hosts):
             self._sweep()
 
     def _sweep(self) -> None:
         """Drop what no longer counts, so that the calendar stays as small as the hosts in hand."""
         hosts = self._hosts
-        self._calendar = [entry for entry in self._calendar if entry[2] in hosts and hosts[entry[2]].token == entry[3]]
-        heapq.heapify(self._calendar)
+        for calendar in (self._quick, self._others):
+            calendar[:] = [entry for entry in calendar if entry[2] in hosts and hosts[entry[2]].token == entry[3]]
+            heapq.heapify(calendar)
 
     def _grow_hungry(self, host: _Host) -> None:
         if len(host.queue) < self.low_water:

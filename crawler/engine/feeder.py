@@ -26,9 +26,16 @@ from crawler.frontier.sqlite import SqliteFrontier
 
 HOSTS_IN_HAND = 1_000
 URLS_IN_HAND = 16_384
+CONNECTS_AT_ONCE, CONNECTS_A_SECOND = 64, 500
+"""Requests to hosts that have not answered soon before: two thousand new connections at once held all others up for a second."""
 MOST_PER_HOST, FEWEST_PER_HOST = 512, 16
 LONGEST_NAP = 1.0
 """Seconds after which the feeder looks again although nothing stirred: limits on time are noticed so."""
+
+
+def hosts_in_hand(settings: Settings) -> int:
+    """Return how many hosts are held at once: more than can be asked at once, so that none that is quick has to be let go."""
+    return max(HOSTS_IN_HAND, 2 * settings.concurrency)
 
 
 class Feeder:
@@ -47,6 +54,8 @@ class Feeder:
         self._clock = clock
         self._agent = agent
         self._over = over
+        self._connects, self._connects_at = float(CONNECTS_AT_ONCE), 0.0
+        self._most_hosts = hosts_in_hand(settings)
         self._stirred = asyncio.Event()
         self._claiming: asyncio.Task[None] | None = None
         self._wake: float | None = 0.0
@@ -109,10 +118,14 @@ class Feeder:
 
     def _release(self, now: float) -> float | None:
         """Release what may go now; return the moment before which nothing more can, None when that is unknown."""
+        self._connects = min(CONNECTS_AT_ONCE, self._connects + (now - self._connects_at) * CONNECTS_A_SECOND)
+        self._connects_at = now
         while self.busy < self._settings.concurrency and self._may_ask():
-            match self._schedule.next(now):
+            match self._schedule.next(now, newcomers=self._connects >= 1):
                 case Ready(request):
                     self.busy += 1
+                    if not self._schedule.is_quick(request.host_id):
+                        self._connects -= 1
                     self.flying_pages += request.kind is not Kind.ROBOTS
                     self._queue.put_nowait(request)
                 case BarredByRobots(request, rule):
@@ -146,7 +159,7 @@ class Feeder:
                 return
             self._claiming.result()
             self._claiming = None
-        room = HOSTS_IN_HAND - len(self._schedule)
+        room = self._most_hosts - len(self._schedule)
         refill = self._schedule.hungry() if room > 0 else []
         more = room > 0 and self._wake is not None and self._wake <= now
         spent = self._schedule.spent(full=room <= 0)
@@ -207,7 +220,7 @@ class Feeder:
             most = self._settings.max_pages or 0
             self.limit = "1 page" if most == 1 else f"{most:,} pages"
             return True
-        full = len(self._schedule) >= HOSTS_IN_HAND
+        full = len(self._schedule) >= self._most_hosts
         if (self._schedule.hungry() and not full) or self._schedule.spent_ready(full=full):
             return False
         now = self._clock.now()

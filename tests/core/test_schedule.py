@@ -325,6 +325,43 @@ def test_a_failure_of_the_network_is_forgotten():
     assert isinstance(schedule.next(NOW), Ready)
 
 
+def test_hosts_that_let_us_wait_leave_a_quarter_of_the_requests_to_the_quick_ones():
+    """Sixty-four workers, and more hosts than that which take their time: one that answers at once is asked all the same."""
+    schedule = schedule_of({1: 50}, delay=0.0, concurrency=64, per_host=2)
+    land(schedule, schedule.next(NOW).request, NOW, ttfb=0.1)
+    for host in range(2, 100):
+        take(schedule, host, 5)
+    slow = quick = 0
+    while not isinstance(verdict := schedule.next(NOW + quick / 10), Wait):
+        if verdict.request.host_id == 1:
+            quick += 1
+            land(schedule, verdict.request, NOW + quick / 10, ttfb=0.1)
+        else:
+            slow += 1
+
+    assert (48, 49) == (slow, quick)
+
+
+def test_without_newcomers_only_hosts_that_have_answered_soon_have_their_turn():
+    schedule = schedule_of({1: 9, 2: 9, 3: 9}, delay=0.0, per_host=1)
+    land(schedule, schedule.next(NOW).request, NOW, ttfb=0.1)
+
+    assert 1 == schedule.next(NOW, newcomers=False).request.host_id
+    assert isinstance(schedule.next(NOW, newcomers=False), Wait)
+    assert 2 == schedule.next(NOW).request.host_id
+
+
+def test_a_crowd_of_slow_hosts_is_asked_again_as_soon_as_one_has_answered():
+    schedule = schedule_of(dict.fromkeys(range(1, 9), 9), delay=0.0, concurrency=4, per_host=1)
+    sent = [schedule.next(NOW).request for _ in range(3)]
+
+    assert isinstance(schedule.next(NOW), Wait)
+
+    land(schedule, sent[0], NOW + 3, ttfb=3.0)
+
+    assert isinstance(schedule.next(NOW + 3), Ready)
+
+
 # --- limits and fairness ---------------------------------------------------------------------------------------------
 
 
@@ -638,7 +675,7 @@ def test_the_calendar_stays_as_small_as_the_hosts_in_hand():
     for round_ in range(5_000):
         schedule.rest(1 + round_ % 3, Rest(round_ * 1.0, "again"), NOW)
 
-    assert 64 + 8 * 3 >= len(schedule._calendar)
+    assert 64 + 8 * 3 >= len(schedule._quick) + len(schedule._others)
     assert 5 == Counter(one.host_id for _, one in drive(schedule, until=NOW + 10_000))[1]
 
 

@@ -430,7 +430,7 @@ async def test_options_of_a_seed_that_change_later_are_said_to_have_no_effect(si
 async def test_more_hosts_than_can_be_held_take_turns_and_all_are_crawled_to_the_end(site, crawl, monkeypatch):
     from crawler.engine import feeder
 
-    monkeypatch.setattr(feeder, "HOSTS_IN_HAND", 1)
+    monkeypatch.setattr(feeder, "hosts_in_hand", lambda settings: 1)
     monkeypatch.setattr(feeder, "MOST_PER_HOST", 4)
     site.pages = {"/": links(*(f"/{n}" for n in range(20)))} | {f"/{n}": links(f"/{n}/x") for n in range(20)}
     site.pages |= {f"/{n}/x": "x" for n in range(20)}
