@@ -140,6 +140,8 @@ class Committer:
     async def _tell(self, batch: list[Landed], settled: list[Settled]) -> None:
         for landed, entry in zip(batch, settled, strict=True):
             outcome = landed.outcome
+            if landed.void:
+                continue        # it never happened
             if isinstance(outcome, Fetched) and entry.body is not None:
                 reply = outcome.reply
                 file, size = entry.body.file, entry.body.size

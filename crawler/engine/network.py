@@ -21,7 +21,9 @@ from crawler.frontier.ledger import Ledger
 from crawler.hooks import Hooks, NetworkDown, NetworkUp
 
 ASKED = 3
-"""Hosts that are tried before the network counts as down."""
+"""Hosts that are tried, side by side, before the network counts as down."""
+FIRST_LOOK = 3.0
+"""Seconds in which one of them has to be reached; an outage can be over before a connection is given up for good."""
 
 
 class Network:
@@ -119,7 +121,7 @@ class Network:
     async def _find_out(self) -> None:
         """Ask hosts that have answered before whether they can be reached, until one can."""
         probes = 0
-        while not await self._reachable():
+        while not await self._reachable(FIRST_LOOK if probes == 0 else float("inf")):
             if probes == 0:
                 self._outage.found_out(self._clock.now(), reachable=False)
                 down = self._outage.since or 0.0
@@ -137,8 +139,14 @@ class Network:
             await self._hooks.send(NetworkUp(self._clock.now() - since))
         self._stir()
 
-    async def _reachable(self) -> bool:
-        for origin in self._outage.witnesses[:ASKED]:
-            if await self._fetcher.reaches(origin):
-                return True
-        return False
+    async def _reachable(self, within: float) -> bool:
+        looks = [asyncio.create_task(self._fetcher.reaches(origin, within)) for origin in self._outage.witnesses[:ASKED]]
+        try:
+            for look in asyncio.as_completed(looks):
+                if await look:
+                    return True
+            return False
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.wait(looks)

@@ -133,15 +133,15 @@ class Fetcher:
             else:
                 response.close()
 
-    async def reaches(self, origin: str) -> bool:
-        """Tell whether an origin can be connected to right now: its name is looked up anew, and nothing is asked."""
+    async def reaches(self, origin: str, within: float = float("inf")) -> bool:
+        """Tell whether an origin can be connected to right now, within so many seconds: its name is looked up anew, nothing is asked."""
         route = self._routes.of(origin)
         if self._resolver is not None:
             self._resolver.forget_failures()
         asking.set(Asking(route.via, route.timeouts))
         url = yarl.URL(route.proxy or route.socks or origin)
         try:
-            async with asyncio.timeout((route.timeouts.dns or 0.0) + (route.timeouts.connect or 0.0)):
+            async with asyncio.timeout(min(within, (route.timeouts.dns or 0.0) + (route.timeouts.connect or 0.0))):
                 return await self._connects(route.via.strip("[]"), url.port or 0)
         except (OSError, TimeoutError):
             return False

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from crawler.core.model import Fault
 from crawler.engine import network
-from crawler.hooks import Hooks, NetworkDown, NetworkUp
+from crawler.hooks import Hooks, NetworkDown, NetworkUp, RequestFailed
 
 HOSTS = [f"127.0.0.{number}" for number in range(11, 19)]
 PAGES = 12
@@ -83,6 +83,7 @@ async def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself
     assert ("finished", len(HOSTS) * (PAGES + 1), ()) == (summary.outcome, summary.pages, summary.errors)
     assert [(0,)] == crawl.query("SELECT count(*) FROM urls WHERE seen_as <> 'robots' AND (state <> 'done' OR tries <> 1)")
     assert [(0,)] == crawl.query("SELECT count(*) FROM fetch WHERE fault IS NOT NULL")
+    assert [] == crawl.of(RequestFailed)
 
 
 async def test_dead_hosts_beside_one_that_lives_are_no_outage(islands, crawl, monkeypatch):
