@@ -70,12 +70,9 @@ class Connector(aiohttp.TCPConnector):
             now.laps.start()
             async with asyncio.timeout(timeout.sock_connect):
                 if now.socks is not None:
-                    sock = await _through_socks(now.socks, addr_infos[0][4])
+                    sock = await _through_socks(now.socks, addr_infos[0][4], self)
                 else:
-                    sock = await aiohappyeyeballs.start_connection(
-                        addr_infos=addr_infos, local_addr_infos=self._local_addr_infos, happy_eyeballs_delay=self._happy_eyeballs_delay,
-                        interleave=self._interleave, loop=self._loop, socket_factory=self._socket_factory,
-                    )  # fmt: skip
+                    sock = await self._reach(addr_infos)
             now.laps.connect = now.laps.lap()
             if secured is None:
                 return await self._loop.create_connection(*args, **kwargs, sock=sock)
@@ -89,6 +86,19 @@ class Connector(aiohttp.TCPConnector):
             raise
         except OSError as error:
             raise client_error(req.connection_key, error) from error
+
+    async def _reach(self, addr_infos: list[Any]) -> socket.socket:
+        return await aiohappyeyeballs.start_connection(
+            addr_infos=addr_infos, local_addr_infos=self._local_addr_infos, happy_eyeballs_delay=self._happy_eyeballs_delay,
+            interleave=self._interleave, loop=self._loop, socket_factory=self._socket_factory,
+        )  # fmt: skip
+
+    async def connect_to_socks(self, host: str, port: int) -> socket.socket:
+        """Return a socket connected to a SOCKS proxy: looked up, guarded and tried like any other host. Raises OSError."""
+        try:
+            return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
+        except OSError as error:
+            raise OSError(error.errno, f"no way to the proxy {host}:{port}: {error.strerror or error}") from error
 
     async def _secure(self, *args: Any, **kwargs: Any) -> tuple[asyncio.Transport, ResponseHandler]:
         now = asking.get()
@@ -137,13 +147,24 @@ def is_quiet(protocol: ResponseHandler | None) -> bool:
     return not poll.poll(0)
 
 
-async def _through_socks(url: str, address: tuple[Any, ...]) -> socket.socket:
+class _WayToSocks:
+    """What the SOCKS client takes for a proxy before the proxy: the way that all connections of ours go."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    async def connect(self, dest_host: str, dest_port: int, timeout: float | None = None) -> socket.socket:  # noqa: ARG002, ASYNC109 - its words
+        return await self._connector.connect_to_socks(dest_host, dest_port)
+
+
+async def _through_socks(url: str, address: tuple[Any, ...], connector: Connector) -> socket.socket:
     """Return a socket that a SOCKS proxy has connected; it looks the name up, too. Raises OSError."""
     from python_socks import ProxyError, ProxyTimeoutError  # the extra `socks`
     from python_socks.async_.asyncio import Proxy
 
+    proxy = Proxy.from_url(url.replace("socks5h:", "socks5:", 1), rdns=True, forward=_WayToSocks(connector))
     try:
-        made: socket.socket = await Proxy.from_url(url.replace("socks5h:", "socks5:", 1), rdns=True).connect(address[0], address[1])
+        made: socket.socket = await proxy.connect(address[0], address[1])
     except (ProxyError, ProxyTimeoutError) as error:
         raise OSError(None, f"the proxy refused: {error}") from error
     return made
