@@ -152,7 +152,8 @@ def proxy(text: str) -> ProxyRule:
         raise ValueError(expected)
     if place[1].startswith("[") and (":" not in place[1] or not urls.is_address(place[1])):
         raise ValueError(expected)
-    return ProxyRule(pattern, f"{scheme.lower()}://{rest.rstrip('/')}")
+    usual = ":1080" if scheme.lower().startswith("socks") and place[2] is None else ""     # RFC 1928 3
+    return ProxyRule(pattern, f"{scheme.lower()}://{rest.rstrip('/')}{usual}")
 
 
 def timeouts(text: str) -> TimeoutRule:

@@ -110,7 +110,7 @@ def test_credentials_that_are_spelt_wrong_are_refused_without_being_repeated(tex
         ("HTTPS://proxy.test/", ProxyRule("*", "https://proxy.test")),
         ("http://u:p%40%2f@10.0.0.1:1", ProxyRule("*", "http://u:p%40%2f@10.0.0.1:1")),
         ("*.Example.org socks5://u:p@[::1]:1080", ProxyRule("*.example.org", "socks5://u:p@[::1]:1080")),
-        ("*.münchen.example socks5h://p", ProxyRule("*.xn--mnchen-3ya.example", "socks5h://p")),
+        ("*.münchen.example socks5h://p", ProxyRule("*.xn--mnchen-3ya.example", "socks5h://p:1080")),
         ("[::1] direct", ProxyRule("[::1]", None)),
         ("direct", ProxyRule("*", None)),
     ],
