@@ -250,7 +250,7 @@ async def test_a_tunnel_that_is_refused_is_the_fault_connect(kind, refusal, deta
 @pytest.mark.parametrize(("kind", "detail"), [("http", "status 407"), ("socks5", "the proxy refused")])
 async def test_wrong_credentials_are_the_fault_connect(kind, detail, target, proxying, ask):
     port, _ = await target(secure=True)
-    proxy, url = await proxying(kind, port)
+    _, url = await proxying(kind, port)
 
     asked = await ask(f"https://nowhere.test:{port}/", settings=quick(url.replace("p%40ss", "wrong-word")), names={})
 
