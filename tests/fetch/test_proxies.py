@@ -12,7 +12,10 @@ import pytest
 import trustme
 
 from crawler.core.model import Fault
+from crawler.core.scope import Options
+from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
+from crawler.engine import Crawler
 from crawler.fetch.guard import Guard
 from crawler.fetch.routes import Routes, WrongSettings
 
@@ -345,3 +348,28 @@ def test_a_proxy_of_the_environment_that_is_spelt_wrong_is_named_without_its_pas
     with pytest.raises(WrongSettings, match=r"^the environment's https proxy must be a proxy like") as caught:
         Routes(Settings(env_proxies=True))
     assert "word@" not in str(caught.value)
+
+
+# --- in a crawl ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_redirect_from_a_proxied_to_a_direct_host_leaves_the_proxy(target, proxying, serve, tmp_path):
+    port, heads = await target(secure=False)
+
+    async def moved(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        status = b"404 Not Found" if b"robots" in head else b"302 Found\r\nLocation: http://127.0.0.1:%d/there" % port
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nhi")
+        await writer.drain()
+        writer.close()
+
+    proxy, url = await proxying("http", await serve(moved))
+    settings = Settings(
+        delay=0, min_free=0, parsers=1, scope="any", allow_net=("127.0.0.0/8",), proxies=("127.0.0.1 direct", url),
+    )  # fmt: skip
+    summary = await Crawler(settings, output=tmp_path / "o", seeds=[Seed("http://nowhere.test/", Options(), "test", 1)]).run()
+
+    assert ("finished", ()) == (summary.outcome, summary.errors)
+    assert [b"http://nowhere.test/robots.txt", b"http://nowhere.test/"] == [head.split(b" ")[1] for head in proxy.heads]
+    assert [b"/robots.txt", b"/there"] == [head.split(b" ")[1] for head in heads]
+    assert not any(b"proxy" in head.lower() for head in heads)
