@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 REDACTED = "***"
 
-_SECRET_HEADER = re.compile(r"auth|cookie|token|secret|password|passwd|session|api-?key|credential", re.IGNORECASE)
+_SECRET_HEADER = re.compile(r"auth|cookie|token|secret|password|passwd|session|api-?key|[-_]key$|credential|signature", re.IGNORECASE)
 _HEADER = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*://\S*\s+)?)([^:\s]+):(.*)", re.DOTALL)
+_NAME_WITHIN = re.compile(r"(?:^|\s)([^\s:]+)\s*:(?=\s|$)")
 _USER_INFO = re.compile(r"(?<=://)[^/?#@\s]*@(?=[^/?#\s])")
-_FLAGS = ("-H", "--header", "--auth")
-_GLUED = re.compile(r"(--header=|-H=?|--auth=)(?=.)", re.DOTALL)
+_PROXY_USER_INFO = re.compile(r"(?:(?<=://)|(?<!\S)(?!\S*://))\S*@")
+_CREDENTIALS = re.compile(r"(\S+://\S+\s+(?:basic|bearer)\s+)\S.*", re.IGNORECASE | re.DOTALL)
+_FLAG = re.compile(r"--header|--auth|--proxy|-[A-Za-z]*H")
+_GLUED = re.compile(r"(--header=|--auth=|--proxy=|-[A-Za-z]*?H=?)(?=.)", re.DOTALL)
 
 
 def is_secret(name: str) -> bool:
@@ -23,9 +26,22 @@ def is_secret(name: str) -> bool:
 
 
 def redact_header(header: str) -> str:
-    """Return `Name: value`, with its origin if it has one, and the value hidden when the name says that it is a secret."""
+    """Return `Name: value`, with its origin if it has one, and the value hidden when the name says that it is a secret.
+
+    A header that is spelt wrong is shown to whoever spelt it: where it speaks of a secret anywhere, nothing of it is.
+    """
     match = _HEADER.fullmatch(header)
-    return f"{redact_url(match[1])}{match[2]}: {REDACTED}" if match and is_secret(match[2]) else redact_url(header)
+    if match and is_secret(match[2]):
+        return f"{redact_proxy(match[1])}{match[2]}: {REDACTED}"
+    odd = match is None or "." in match[2] or match[3].startswith("/") or not match[3].isprintable()
+    if (odd and is_secret(header)) or (match is not None and names_secret(match[3])):
+        return REDACTED
+    return redact_url(header)
+
+
+def names_secret(text: str) -> bool:
+    """Tell whether a secret header stands inside a text, as in `example.org:8080 X-Api-Key: abc`."""
+    return any(is_secret(match[1]) for match in _NAME_WITHIN.finditer(text))
 
 
 def redact_headers(headers: Iterable[str]) -> tuple[str, ...]:
@@ -35,8 +51,13 @@ def redact_headers(headers: Iterable[str]) -> tuple[str, ...]:
 
 def redact_credentials(text: str) -> str:
     """Return `ORIGIN scheme secret` with the secret hidden; a text of another form is all secret."""
-    words = text.split(maxsplit=2)
-    return f"{redact_url(words[0])} {words[1]} {REDACTED}" if len(words) == 3 else REDACTED
+    match = _CREDENTIALS.fullmatch(text.strip())
+    return f"{redact_proxy(match[1])}{REDACTED}" if match else REDACTED
+
+
+def redact_proxy(text: str) -> str:
+    """Return a proxy with its user and password hidden, which may hold anything while nobody has read them yet."""
+    return _PROXY_USER_INFO.sub(f"{REDACTED}@", text)
 
 
 def redact_url(text: str) -> str:
@@ -44,7 +65,7 @@ def redact_url(text: str) -> str:
     return _USER_INFO.sub(f"{REDACTED}@", text)
 
 
-REDACTIONS: Mapping[str, Callable[[str], str]] = {"headers": redact_header, "auth": redact_credentials, "proxies": redact_url}
+REDACTIONS: Mapping[str, Callable[[str], str]] = {"headers": redact_header, "auth": redact_credentials, "proxies": redact_proxy}
 """Settings that may hold secrets, and how one value of theirs is written down."""
 
 
@@ -70,11 +91,13 @@ def redact_argv(argv: Sequence[str]) -> tuple[str, ...]:
             clean.append(_redact_value(follows, word))
             follows = None
             continue
-        follows = word if word in _FLAGS else None
+        follows = word if _FLAG.fullmatch(word) else None
         glued = None if follows else _GLUED.match(word)
         clean.append(glued[0] + _redact_value(glued[0], word[glued.end() :]) if glued else redact_url(word))
     return tuple(clean)
 
 
 def _redact_value(flag: str, value: str) -> str:
-    return redact_credentials(value) if flag.startswith("--auth") else redact_header(value)
+    if flag.startswith("--auth"):
+        return redact_credentials(value)
+    return redact_proxy(value) if flag.startswith("--proxy") else redact_header(value)

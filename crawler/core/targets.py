@@ -7,20 +7,21 @@ pattern: `www.example.org`, `*.example.org`, `*`. Where several patterns match, 
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from crawler.core import secrets, urls
 
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")  # RFC 9110 5.1, 5.5
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*)")  # RFC 9110 5.1, 5.5
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_PATTERN = re.compile(r"[\w.*:\[\]-]+")
-_PROXY_PLACE = re.compile(r"(?:[^\s@/]*@)?(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?/?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PATTERN = re.compile(r"[\w.*-]+|\[[0-9a-fA-F:.]+\]")
+_PROXY_PLACE = re.compile(r"(?:[^\s@/?#\\\[\]]*@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?/?")
+_AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?(?:e[+-]?[0-9]{1,2})?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 PROXY_SCHEMES = ("http", "https", "socks4", "socks5", "socks5h")
 DIRECT = "direct"
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "proxy-authorization"})
@@ -88,7 +89,14 @@ Rule = TypeVar("Rule", bound=_Patterned)
 
 def first_match(rules: Iterable[Rule], host: str) -> Rule | None:
     """Return the first rule whose pattern matches a host name, None when none does."""
-    return next((rule for rule in rules if fnmatchcase(host, rule.pattern)), None)
+    name = host.rstrip(".")     # a dot at the end makes no other host
+    return next((rule for rule in rules if _matcher(rule.pattern).fullmatch(name)), None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _matcher(pattern: str) -> re.Pattern[str]:
+    """Return what an address in brackets matches, too: only the star is special."""
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
 def header(text: str) -> Header:
@@ -100,6 +108,8 @@ def header(text: str) -> Header:
     name, value = match[1], match[2].strip()
     if name.lower() in _OURS:
         raise ValueError(f"another header than {name}, which the crawler sets itself")
+    if origin is None and (secrets.names_secret(value) or name.lower() in ("http", "https")):     # 'example.org:8080 X-Api-Key: ...'
+        raise ValueError("one header, and an origin before it with its scheme, like 'https://example.org:8080 Name: value'")
     if origin is None and secrets.is_secret(name):
         raise ValueError(f"for one origin, since {name} is a secret: 'https://example.org {name}: ...'")
     return Header(origin, name, value)
@@ -137,15 +147,27 @@ def proxy(text: str) -> ProxyRule:
     if url == DIRECT:
         return ProxyRule(pattern, None)
     scheme, mark, rest = url.partition("://")
-    if not mark or scheme.lower() not in PROXY_SCHEMES or not _PROXY_PLACE.fullmatch(rest):
+    place = _PROXY_PLACE.fullmatch(rest)
+    if not mark or scheme.lower() not in PROXY_SCHEMES or place is None or not 0 < int(place[2] or 80) < 65536:
         raise ValueError(expected)
-    return ProxyRule(pattern, f"{scheme.lower()}://{rest.rstrip('/')}")
+    if place[1].startswith("[") and (":" not in place[1] or not urls.is_address(place[1])):
+        raise ValueError(expected)
+    usual = ":1080" if scheme.lower().startswith("socks") and place[2] is None else ""     # RFC 1928 3
+    return ProxyRule(pattern, f"{scheme.lower()}://{rest.rstrip('/')}{usual}")
 
 
 def timeouts(text: str) -> TimeoutRule:
     """Read `PATTERN total=120 read=60`, in seconds (the rate in bytes per second), as the settings hold it."""
-    first, *rest = text.split()
-    return TimeoutRule(first, Timeouts(**{name: float(amount) for name, _, amount in (word.partition("=") for word in rest)}))
+    expected = f"a host pattern with timeouts in seconds, like '*.example.org total=120 read=60'; there are {', '.join(TIMEOUTS)}"
+    first, *rest = text.split() or [""]
+    read: dict[str, float] = {}
+    for name, _, amount in (word.partition("=") for word in rest):
+        if name not in TIMEOUTS or not _AMOUNT.fullmatch(amount) or (float(amount) <= 0 and name != "min_rate"):
+            raise ValueError(expected)
+        read[name] = float(amount)
+    if not read:
+        raise ValueError(expected)
+    return TimeoutRule(_pattern(first, expected), Timeouts(**read))
 
 
 def certificate(text: str) -> Certificate:
@@ -177,14 +199,20 @@ def pattern(text: str) -> str:
 def _pattern(text: str, expected: str) -> str:
     if not _PATTERN.fullmatch(text):
         raise ValueError(expected)
-    return text.lower()
+    if text.isascii():
+        return text.lower()
+    try:
+        return urls.host_of(urls.split(urls.spell(f"http://{text}"))[0])    # as hosts are spelt: xn--...
+    except urls.UrlError:
+        raise ValueError(expected) from None
 
 
 def _origin_first(text: str) -> tuple[str | None, str]:
     """Part `https://example.org rest` into the origin and the rest; no origin when there is no URL at the beginning."""
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         return None, text
-    first, _, rest = text.partition(" ")
+    first, *words = text.split(maxsplit=1)
+    rest = words[0] if words else ""
     try:
         origin, path = urls.split(urls.spell(first))
     except urls.UrlError:

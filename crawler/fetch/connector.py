@@ -11,7 +11,7 @@ import functools
 import select
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import aiohappyeyeballs
@@ -70,7 +70,7 @@ class Connector(aiohttp.TCPConnector):
             now.laps.start()
             async with asyncio.timeout(timeout.sock_connect):
                 if now.socks is not None:
-                    sock = await _through_socks(now.socks, addr_infos[0][4], self)
+                    sock = await _through_socks(now.socks, addr_infos[0][4], self._reach_host)
                 else:
                     sock = await self._reach(addr_infos)
             now.laps.connect = now.laps.lap()
@@ -87,18 +87,22 @@ class Connector(aiohttp.TCPConnector):
         except OSError as error:
             raise client_error(req.connection_key, error) from error
 
-    async def _reach(self, addr_infos: list[Any]) -> socket.socket:
+    async def _reach(self, addr_infos: Any) -> socket.socket:
+        """Return a socket that is connected to one of the addresses, which the guard has seen."""
         return await aiohappyeyeballs.start_connection(
             addr_infos=addr_infos, local_addr_infos=self._local_addr_infos, happy_eyeballs_delay=self._happy_eyeballs_delay,
             interleave=self._interleave, loop=self._loop, socket_factory=self._socket_factory,
         )  # fmt: skip
 
-    async def connect_to_socks(self, host: str, port: int) -> socket.socket:
-        """Return a socket connected to a SOCKS proxy: looked up, guarded and tried like any other host. Raises OSError."""
-        try:
-            return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
-        except OSError as error:
-            raise OSError(error.errno, f"no way to the proxy {host}:{port}: {error.strerror or error}") from error
+    async def _reach_host(self, host: str, port: int) -> socket.socket:
+        """Return a socket that is connected to a SOCKS proxy."""
+        return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
+
+    def _update_proxy_auth_header_and_build_proxy_req(self, req: aiohttp.ClientRequest) -> aiohttp.ClientRequest:
+        """As aiohttp's, but an https proxy is no part of the target: it gets no client certificate of its, and none of its trust."""
+        proxied = super()._update_proxy_auth_header_and_build_proxy_req(req)
+        proxied._ssl = True  # noqa: SLF001 - what the session trusts
+        return proxied
 
     async def _secure(self, *args: Any, **kwargs: Any) -> tuple[asyncio.Transport, ResponseHandler]:
         now = asking.get()
@@ -147,24 +151,25 @@ def is_quiet(protocol: ResponseHandler | None) -> bool:
     return not poll.poll(0)
 
 
-class _WayToSocks:
-    """What the SOCKS client takes for a proxy before the proxy: the way that all connections of ours go."""
-
-    def __init__(self, connector: Connector) -> None:
-        self._connector = connector
-
-    async def connect(self, dest_host: str, dest_port: int, timeout: float | None = None) -> socket.socket:  # noqa: ARG002, ASYNC109 - its words
-        return await self._connector.connect_to_socks(dest_host, dest_port)
-
-
-async def _through_socks(url: str, address: tuple[Any, ...], connector: Connector) -> socket.socket:
+async def _through_socks(url: str, address: tuple[Any, ...], reach: Callable[[str, int], Awaitable[socket.socket]]) -> socket.socket:
     """Return a socket that a SOCKS proxy has connected; it looks the name up, too. Raises OSError."""
     from python_socks import ProxyError, ProxyTimeoutError  # the extra `socks`
     from python_socks.async_.asyncio import Proxy
 
-    proxy = Proxy.from_url(url.replace("socks5h:", "socks5:", 1), rdns=True, forward=_WayToSocks(connector))
+    proxy = Proxy.from_url(url.replace("socks5h:", "socks5:", 1), rdns=True, forward=_Door(reach))
     try:
         made: socket.socket = await proxy.connect(address[0], address[1])
     except (ProxyError, ProxyTimeoutError) as error:
         raise OSError(None, f"the proxy refused: {error}") from error
     return made
+
+
+class _Door:
+    """The way to a SOCKS proxy: through the guard, like every other."""
+
+    def __init__(self, reach: Callable[[str, int], Awaitable[socket.socket]]) -> None:
+        self._reach = reach
+
+    async def connect(self, dest_host: str, dest_port: int, **_: Any) -> socket.socket:
+        """See python_socks."""
+        return await self._reach(dest_host, dest_port)

@@ -116,7 +116,7 @@ class Routes:
         rule = targets.first_match(self._proxies, host)
         if rule is not None:
             return rule.url
-        if self._environment and not urllib.request.proxy_bypass_environment(host):     # type: ignore[attr-defined]  # no stub has it
+        if self._environment and not urllib.request.proxy_bypass_environment(origin.partition("://")[2]):  # type: ignore[attr-defined]  # no stub has it
             return self._environment.get(origin.partition(":")[0])
         return None
 
