@@ -71,7 +71,6 @@ class Fetcher:
         """
         if routes is None:
             routes = await asyncio.to_thread(Routes, settings)      # reads certificates
-        guard.open(routes.proxy_hosts)
         resolver = open_resolver(settings)
         jar = aiohttp.DummyCookieJar() if cookies is None else cookies     # an empty jar is false
         try:
@@ -91,7 +90,7 @@ class Fetcher:
         if refusal is not None:
             heard()
             return Trouble(Fault.GUARD, refusal)
-        now = Asking(route.via, route.timeouts, route.socks)
+        now = Asking(route.via, route.timeouts, route.socks, proxied=route.proxied)
         asking.set(now)
         exchange = _Exchange(route.timeouts, now.laps, sink, limit)
         once = _Once(heard)
@@ -138,7 +137,7 @@ class Fetcher:
         route = self._routes.of(origin)
         if self._resolver is not None:
             self._resolver.forget_failures()
-        asking.set(Asking(route.via, route.timeouts))
+        asking.set(Asking(route.via, route.timeouts, proxied=route.proxied))
         url = yarl.URL(route.proxy or route.socks or origin)
         try:
             async with asyncio.timeout(min(within, (route.timeouts.dns or 0.0) + (route.timeouts.connect or 0.0))):

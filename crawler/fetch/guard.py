@@ -59,17 +59,16 @@ class Guard:
         self._allow = tuple(ipaddress.ip_network(network) for network in allow)
         self._deny = tuple(ipaddress.ip_network(network) for network in deny)
 
-    def open(self, hosts: Iterable[str]) -> None:
-        """Let further hosts have private addresses: the user named them."""
-        self._open_hosts.update(hosts)
+    def refusal(self, host: str, text: str, *, named: bool = False) -> str | None:
+        """Return why an address of a host is not connected to, None when it may be.
 
-    def refusal(self, host: str, text: str) -> str | None:
-        """Return why an address of a host is not connected to, None when it may be."""
+        *named*: it is the user's own proxy, which may have a private address. As a target of the crawl it may not.
+        """
         address = ipaddress.ip_address(text.partition("%")[0])
         for one in unwrapped(address):
             if _within(one, self._deny):
                 return f"{text} lies in a network given by --deny-net"
-            if _within(one, self._allow) or host in self._open_hosts:
+            if _within(one, self._allow) or host in self._open_hosts or named:
                 continue
             if _within(one, PRIVATE):
                 return f"{text} is a private address; --allow-net lets it in"
@@ -93,7 +92,8 @@ class Guard:
     def socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """Make the socket for one address; raises GuardRefused."""
         family, kind, protocol, _, address = info
-        refusal = self.refusal(asking.get().host, str(address[0]))
+        now = asking.get()
+        refusal = self.refusal(now.host, str(address[0]), named=now.proxied)
         if refusal is not None:
             raise GuardRefused(refusal)
         return socket.socket(family, kind, protocol)

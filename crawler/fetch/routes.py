@@ -32,7 +32,7 @@ class WrongSettings(CrawlError):
 class Route:
     """How one origin is asked."""
 
-    __slots__ = ("client_timeout", "headers", "host", "proxy", "socks", "ssl", "timeouts", "to_headers", "via")
+    __slots__ = ("client_timeout", "headers", "host", "proxied", "proxy", "socks", "ssl", "timeouts", "to_headers", "via")
 
     def __init__(
         self, host: str, headers: Mapping[str, str] | None, timeouts: Timeouts, proxy: str | None, context: ssl.SSLContext | bool  # noqa: FBT001 - aiohttp's
@@ -44,6 +44,7 @@ class Route:
         self.proxy = proxy if self.socks is None else None
         self.via = host if proxy is None else targets.host_of_proxy(proxy)
         """The host that is connected to."""
+        self.proxied = proxy is not None
         self.ssl = context
         dns, connect, header = timeouts.dns or 0.0, timeouts.connect or 0.0, timeouts.header or 0.0
         self.to_headers = min(dns + connect + header, timeouts.total or float("inf"))
@@ -80,12 +81,6 @@ class Routes:
             for certificate in map(targets.certificate, settings.client_certs)
         }
         self._routes: OrderedDict[str, Route] = OrderedDict()
-
-    @property
-    def proxy_hosts(self) -> frozenset[str]:
-        """The hosts of all proxies: the user named them, so they may be connected to."""
-        proxies = [rule.url for rule in self._proxies if rule.url is not None]
-        return frozenset(map(targets.host_of_proxy, (*proxies, *self._environment.values())))
 
     def of(self, origin: str) -> Route:
         """Return how an origin is asked."""

@@ -43,12 +43,14 @@ class Laps:
 class Asking:
     """What the connector has to know of the request that wants a connection: it is told hosts and addresses only."""
 
-    __slots__ = ("host", "laps", "limit", "socks", "timeouts")
+    __slots__ = ("host", "laps", "limit", "proxied", "socks", "timeouts")
 
-    def __init__(self, host: str, timeouts: Timeouts, socks: str | None = None) -> None:
+    def __init__(self, host: str, timeouts: Timeouts, socks: str | None = None, *, proxied: bool = False) -> None:
         self.host = host
         """The host that is connected to: of a proxy, if there is one."""
         self.timeouts = timeouts
+        self.proxied = proxied
+        """The host is a proxy that the user named, not a target of the crawl."""
         self.socks = socks
         """The SOCKS proxy's URL."""
         self.laps = Laps()

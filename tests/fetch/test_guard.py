@@ -10,6 +10,7 @@ import pytest
 import yarl
 
 from crawler.core.model import Fault, Kind, Request
+from crawler.core.settings import Settings
 from crawler.core.urls import UrlError, spell
 from crawler.fetch.guard import BAD_PORTS, Guard, GuardRefused, unwrapped
 
@@ -200,3 +201,14 @@ def test_a_refusal_is_an_oserror():
         guard_of().socket((2, 1, 6, "", ("127.0.0.1", 80)))
 
 
+
+
+async def test_the_address_of_a_proxy_is_no_target_of_the_crawl(raw_server, ask):
+    """Whoever names a proxy on his own machine does not open the rest of that machine."""
+    server = await raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+    guard = guard_of("seed.test")
+    settings = Settings(proxies=(f"*.onion http://127.0.0.1:{server.port}",))
+
+    assert Fault.GUARD is (await ask(f"{server.url}/", settings=settings, guard=guard)).trouble.fault
+    assert 0 == server.connections
+    assert b"secret" == (await ask("http://a.onion/", settings=settings, guard=guard)).body
