@@ -112,6 +112,8 @@ class Connector(aiohttp.TCPConnector):
                 made: tuple[asyncio.Transport, ResponseHandler] = await self._loop.create_connection(*args, **kwargs)
         except TimeoutError:
             raise HandshakeTimeout(f"no TLS handshake within {limit:g} s") from None
+        except ConnectionError as error:        # asyncio's has no words, and would pass for one that was never made
+            raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the server hung up within the TLS handshake") from error
         now.laps.tls = now.laps.lap()
         return made
 
