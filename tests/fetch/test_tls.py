@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
+import pty
 import re
+import select
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import trustme
@@ -266,15 +270,9 @@ async def test_an_insecure_host_can_be_shown_a_client_certificate(authority, str
 # --- files that are no good ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def nobody_is_asked(monkeypatch):
-    """Fail where the terminal would be asked for a password: Python's way, and OpenSSL's own with nothing to read."""
-
-    def ask_terminal(*_, **__):
-        raise AssertionError("asked at the terminal")
-
-    monkeypatch.setattr(getpass, "getpass", ask_terminal)
-    monkeypatch.setattr("builtins.input", ask_terminal)
+def encrypt(plain: Path, path: Path, form: serialization.PrivateFormat) -> None:
+    key = serialization.load_pem_private_key(plain.read_bytes(), None)
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"secret")))
 
 
 @pytest.fixture(params=["empty", "garbage", "missing", "folder", "key-missing", "no-key", "another-key", "encrypted", "encrypted-old"])
@@ -297,21 +295,51 @@ def bad_client_pem(request, client_pem, authority, tmp_path):
         case "another-key":
             authority.issue_cert("another@host.test").private_key_pem.write_to_path(str(bad))
             return f"{cert} {bad}"
-        case "encrypted" | "encrypted-old" as how:
-            key = serialization.load_pem_private_key((client_pem / "key.pem").read_bytes(), None)
-            form = serialization.PrivateFormat.PKCS8 if how == "encrypted" else serialization.PrivateFormat.TraditionalOpenSSL
-            bad.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"secret")))
+        case "encrypted":
+            encrypt(client_pem / "key.pem", bad, serialization.PrivateFormat.PKCS8)
+            return f"{cert} {bad}"
+        case "encrypted-old":
+            encrypt(client_pem / "key.pem", bad, serialization.PrivateFormat.TraditionalOpenSSL)
             return f"{cert} {bad}"
     return str(bad)
 
 
-def test_a_client_certificate_that_cannot_be_read_is_a_wrong_setting(bad_client_pem, nobody_is_asked, monkeypatch):
+def test_a_client_certificate_that_cannot_be_read_is_a_wrong_setting(bad_client_pem):
     with pytest.raises(WrongSettings) as caught:
         Routes(Settings(client_certs=(f"https://host.test {bad_client_pem}",)))
 
     assert 2 == caught.value.exit_code
     assert "cannot read the client certificate for https://host.test from" in caught.value.message
     assert "--client-cert" in caught.value.hint
+
+
+AT_A_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from crawler.core.settings import Settings
+from crawler.fetch.routes import Routes, WrongSettings
+try:
+    Routes(Settings(client_certs=(sys.argv[1],)))
+except WrongSettings as error:
+    print(error.exit_code)
+"""
+
+
+def test_nobody_at_a_terminal_is_asked_for_the_password_of_a_key(client_pem, tmp_path):
+    """OpenSSL asks the terminal itself, whatever standard input is; so there has to be one, and a process that it controls."""
+    encrypt(client_pem / "key.pem", tmp_path / "key.pem", serialization.PrivateFormat.PKCS8)
+    setting = f"https://host.test {client_pem / 'cert.pem'} {tmp_path / 'key.pem'}"
+    ours, terminal = pty.openpty()
+    with open(ours, "rb", buffering=0) as seen, open(terminal, "wb", buffering=0) as there:
+        command = [sys.executable, "-c", AT_A_TERMINAL, setting]
+        with subprocess.Popen(command, stdin=there, stdout=subprocess.PIPE, stderr=there, start_new_session=True) as child:
+            try:
+                said, _ = child.communicate(timeout=20.0)
+            finally:
+                child.kill()
+        asked = select.select([seen], [], [], 0)[0]
+
+        assert (b"2\n", []) == (said, asked), asked and seen.read(1000)
 
 
 @pytest.mark.parametrize("contents", [None, b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"],
