@@ -23,29 +23,23 @@ CANARY = "127.0.0.66"
 PUBLIC = "10.9.0.1"
 
 
-async def outage(folder: Path, *, hosts: int, pages: int, down: float, keep_alive: bool, options: list[str]) -> dict:
-    """Take the network away in mid-crawl for so many seconds, and at least until the crawl has seen it if it has hosts enough."""
+async def outage(folder: Path, *, hosts: int, pages: int, down: float, seen: bool, keep_alive: bool, options: list[str]) -> dict:
+    """Take the network away in mid-crawl for so many seconds; *seen* is to ask meanwhile, once the crawl has found out."""
     places = [f"127.0.1.{number}" for number in range(1, hosts + 1)]
     site = Site(pages, keep_alive=keep_alive)
     await site.listen(*places)
-    seeds = [f"http://{place}:{PORT}/" for place in places]
-    async with Crawl(folder / "crawl", *seeds, *options) as crawl:
+    status, words = {}, ""
+    async with Crawl(folder / "crawl", *(f"http://{place}:{PORT}/" for place in places), *options) as crawl:
         await site.until(len(places) * pages // 3)
         link("down")
-        away = time.monotonic()
-        asked = len(site.asked)
-        told = crawl.until("network_down")
-        status, words = {}, ""
-        if hosts > 1:
-            await told
+        back = time.monotonic() + down
+        if seen:
+            await crawl.until("network_down")
             status, words = await crawl.status(), await crawl.status_in_words()
-        else:
-            told.close()
-        await asyncio.sleep(max(0.0, down - (time.monotonic() - away)))
-        meanwhile = len(site.asked) - asked
+        await asyncio.sleep(max(0.0, back - time.monotonic()))
         link("up")
         found = await crawl.ended()
-    return found | {"status": status, "words": words, "meanwhile": meanwhile, "asked": site.asked}
+    return found | {"status": status, "words": words, "asked": site.asked}
 
 
 async def names(folder: Path, *, zone: dict, late: dict, seeds: list[str], pages: int, options: list[str]) -> dict:

@@ -64,7 +64,8 @@ class Site:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(writer.get_extra_info("sockname")[0])
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+        # what is cancelled at the end must not look cancelled: asyncio's own callback raises then
+        with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 await self._answer(head, writer)
