@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -115,6 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = PIPE_CLOSED
     if code == PIPE_CLOSED:
         forget_stdout()
+    if argv is None and any(thread.name.startswith("dns_") for thread in threading.enumerate()):
+        sys.stderr.flush()
+        os._exit(code)      # everything is closed but look-ups that hang, and the interpreter would wait for them
     return code
 
 

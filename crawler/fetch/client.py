@@ -287,6 +287,7 @@ class _Deadline:
 
     def __init__(self, now: Asking) -> None:
         self._now = now
+        self._started = time.monotonic()
         self.met = False
 
     def __enter__(self) -> Self:
@@ -295,6 +296,8 @@ class _Deadline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError) and not self.met:
             limits = self._now.timeouts
+            if limits.total is not None and time.monotonic() - self._started >= limits.total:
+                raise TooSlow(f"no complete answer within {limits.total:g} s") from error
             if self._now.sent:
                 raise TooSlow(f"no complete headers within {limits.header or 0.0:g} s") from error
             raise TooSlow(f"no connection within {(limits.dns or 0.0) + (limits.connect or 0.0):g} s") from error

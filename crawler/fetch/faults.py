@@ -37,8 +37,12 @@ def _certificate(error: BaseException) -> bool:
     return any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in chain(error))
 
 
-def _handshake(error: BaseException) -> bool:
-    return any(isinstance(cause, HandshakeTimeout) for cause in chain(error))
+def _slow_handshake(error: BaseException) -> bool:
+    return _handshake(error) is not None
+
+
+def _handshake(error: BaseException) -> HandshakeTimeout | None:
+    return next((cause for cause in chain(error) if isinstance(cause, HandshakeTimeout)), None)
 
 
 FAULTS: tuple[Row, ...] = (
@@ -51,7 +55,7 @@ FAULTS: tuple[Row, ...] = (
     (aiohttp.ClientSSLError, None, Fault.TLS),
     (aiohttp.ClientConnectorError, _certificate, Fault.TLS),
     (aiohttp.ClientConnectorError, None, Fault.CONNECT),
-    (aiohttp.ConnectionTimeoutError, _handshake, Fault.TIMEOUT),
+    (aiohttp.ConnectionTimeoutError, _slow_handshake, Fault.TIMEOUT),
     (aiohttp.ConnectionTimeoutError, None, Fault.CONNECT),
     (aiohttp.ServerTimeoutError, None, Fault.TIMEOUT),
     (aiohttp.ServerDisconnectedError, None, Fault.RESET),
@@ -85,6 +89,8 @@ def detail_of(error: BaseException) -> str:
         text = f"the proxy refused the tunnel: status {error.status} {error.message}"
     elif isinstance(error, aiohttp.ClientResponseError):
         text = f"the answer is not valid HTTP: {error.message}"
+    elif (handshake := _handshake(error)) is not None:
+        text = str(handshake)
     elif (refusal := _refusal(error)) is not None:
         text = str(refusal.strerror).removeprefix("Multiple exceptions: ")
     else:

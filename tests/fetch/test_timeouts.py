@@ -113,7 +113,6 @@ async def test_the_time_for_all_of_it_holds_before_the_headers_too(raw_server, a
     assert b"hi" == other.body
 
 
-@pytest.mark.xfail(reason="the words name the time to the headers, whichever time was over")
 async def test_the_time_for_all_of_it_is_named_when_it_was_what_ended(raw_server, scenes, ask):
     asked = await ask((await raw_server(scenes.silent)).url, settings=Settings(timeout=0.1, header_timeout=15.0))
 

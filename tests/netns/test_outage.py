@@ -1,77 +1,70 @@
-"""The network goes away in mid-crawl, for real: the loopback of a network namespace is taken down and put up again."""
+"""The network itself goes away in mid-crawl, and comes back."""
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-import shutil
-import sqlite3
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-TOP = Path(__file__).parents[2]
-SCENE = Path(__file__).with_name("scene.py")
-PAGES = 61
+HASTY = ["--delay", "0.1", "--connect-timeout", "0.2", "--dns-timeout", "0.2"]
 
 
-@functools.cache
-def missing() -> str | None:
-    """Return what keeps this machine from making network namespaces, None when nothing does."""
-    if not (shutil.which("unshare") and shutil.which("ip")):
-        return "the commands unshare and ip are not here"
-    tried = subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True, text=True, check=False)
-    return None if tried.returncode == 0 else f"no network namespaces for us: {tried.stderr.strip()}"
+def fates(found: dict) -> set[tuple[str, int]]:
+    """Return the states and tries of all URLs but robots.txt."""
+    return {(row["state"], row["tries"]) for row in found["urls"] if row["seen_as"] != "robots"}
 
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=f"network namespaces: {missing()}")
+def told(found: dict, kind: str) -> list[dict]:
+    return [event for event in found["events"] if event["type"] == kind]
 
 
-def play(folder: Path, hosts: int, up: float, down: float, *options: str) -> dict[str, object]:
-    words = ["unshare", "-n", sys.executable, str(SCENE), str(folder), str(hosts), str(up), str(down), *options]
-    ran = subprocess.run(words, cwd=TOP, env=os.environ | {"PYTHONPATH": str(TOP)}, capture_output=True, text=True, timeout=200, check=False)
-    assert 0 == ran.returncode, ran.stderr
-    return json.loads(ran.stdout)
+def unharmed(found: dict, hosts: int, pages: int) -> None:
+    assert 0 == found["code"], found["stderr"]
+    assert [] == found["faults"]
+    assert {("done", 1)} == fates(found)
+    assert hosts * (pages + 1) == len(found["pages"])
+    assert "finished" == found["events"][-1]["outcome"]
+    assert [] == found["events"][-1]["errors"]
 
 
-def query(folder: Path, sql: str) -> list[tuple[object, ...]]:
-    db = sqlite3.connect(f"file:{folder / 'crawl.db'}?mode=ro", uri=True)
-    try:
-        return db.execute(sql).fetchall()
-    finally:
-        db.close()
+@pytest.fixture(scope="module")
+def short_outage(inside):
+    return inside("outage", hosts=8, pages=15, down=4, seen=True, keep_alive=False, options=HASTY)
 
 
-def fates(folder: Path) -> list[tuple[object, ...]]:
-    return query(folder, "SELECT state, tries, count(*) FROM urls WHERE seen_as <> 'robots' GROUP BY 1, 2")
+def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself(short_outage):
+    unharmed(short_outage, 8, 15)
 
 
-def test_the_network_goes_away_and_comes_back_and_no_url_has_lost_an_attempt(tmp_path):
-    patience = ("--connect-timeout", "1s", "--header-timeout", "1s", "--read-timeout", "1s")
-    told = play(tmp_path / "crawl", 8, 2.0, 7.0, *patience)
+def test_an_outage_is_told_of_once_when_it_begins_and_once_when_it_ends(short_outage):
+    down, up = told(short_outage, "network_down"), told(short_outage, "network_up")
 
-    assert (0, ["network_down", "network_up"]) == (told["code"], told["events"]), told["err"]
-    assert "the network is down for" in told["status"]
-    assert [("done", 1, 8 * PAGES)] == fates(tmp_path / "crawl")
-    assert [(0,)] == query(tmp_path / "crawl", "SELECT count(*) FROM fetch WHERE fault IS NOT NULL")
+    assert (1, 1) == (len(down), len(up))
+    assert 2 < up[0]["seconds"] < 12
+    assert down[0]["since"] > 0
 
 
-@pytest.mark.long
-def test_half_a_minute_without_network_fails_nothing(tmp_path):
-    told = play(tmp_path / "crawl", 8, 3.0, 30.0)
+def test_status_says_that_the_network_is_down_while_it_is(short_outage):
+    assert short_outage["status"]["network_down"] > 0
+    assert "the network is down for" in short_outage["words"]
 
-    assert (0, ["network_down", "network_up"]) == (told["code"], told["events"]), told["err"]
-    assert [("done", 1, 8 * PAGES)] == fates(tmp_path / "crawl")
+
+def test_an_attempt_that_the_network_undid_is_not_told_of_as_an_error(short_outage):
+    assert [] == told(short_outage, "error")
 
 
 @pytest.mark.long
-def test_half_a_minute_without_the_only_host_fails_nothing(tmp_path):
-    """One host alone cannot be told from the network; its breaker and its tries are enough."""
-    told = play(tmp_path / "crawl", 1, 3.0, 30.0)
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_an_outage_of_half_a_minute_costs_nothing_with_the_usual_timeouts(inside, keep_alive):
+    found = inside("outage", within=118, hosts=8, pages=60, down=30, seen=False, keep_alive=keep_alive, options=["--delay", "0.1"])
 
-    assert 0 == told["code"], told["err"]
-    assert PAGES == sum(count for state, _, count in fates(tmp_path / "crawl") if state == "done")
-    assert [] == [row for row in fates(tmp_path / "crawl") if row[0] != "done"]
+    unharmed(found, 8, 60)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_a_single_host_that_is_away_for_half_a_minute_costs_no_page(inside, keep_alive):
+    """One host cannot tell an outage from its own trouble: attempts may be lost, pages are not."""
+    found = inside("outage", within=118, hosts=1, pages=60, down=30, seen=False, keep_alive=keep_alive, options=["--delay", "0.1"])
+
+    assert 0 == found["code"], found["stderr"]
+    assert {"done"} == {state for state, _ in fates(found)}
+    assert 61 == len(found["pages"])
