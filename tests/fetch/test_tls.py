@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pty
 import re
 import select
@@ -330,7 +331,7 @@ def test_nobody_at_a_terminal_is_asked_for_the_password_of_a_key(client_pem, tmp
     encrypt(client_pem / "key.pem", tmp_path / "key.pem", serialization.PrivateFormat.PKCS8)
     setting = f"https://host.test {client_pem / 'cert.pem'} {tmp_path / 'key.pem'}"
     ours, terminal = pty.openpty()
-    with open(ours, "rb", buffering=0) as seen, open(terminal, "wb", buffering=0) as there:
+    with os.fdopen(ours, "rb", buffering=0) as seen, os.fdopen(terminal, "wb", buffering=0) as there:
         command = [sys.executable, "-c", AT_A_TERMINAL, setting]
         with subprocess.Popen(command, stdin=there, stdout=subprocess.PIPE, stderr=there, start_new_session=True) as child:
             try:
