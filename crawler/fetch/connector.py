@@ -95,8 +95,11 @@ class Connector(aiohttp.TCPConnector):
         )  # fmt: skip
 
     async def _reach_host(self, host: str, port: int) -> socket.socket:
-        """Return a socket that is connected to a SOCKS proxy."""
-        return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
+        """Return a socket that is connected to a SOCKS proxy, whose name is in the words of what goes wrong."""
+        try:
+            return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
+        except OSError as error:
+            raise OSError(error.errno, f"no way to the proxy {host}:{port}: {error.strerror or error}") from error
 
     def _update_proxy_auth_header_and_build_proxy_req(self, req: aiohttp.ClientRequest) -> aiohttp.ClientRequest:
         """As aiohttp's, but an https proxy is no part of the target: it gets no client certificate of its, and none of its trust."""

@@ -234,6 +234,14 @@ async def test_each_host_goes_its_own_way(target, proxying, ask, open_fetcher):
     assert b"//b.test:" in two.heads[0]
 
 
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
+async def test_a_proxy_whose_name_is_not_found_is_named(kind, ask):
+    asked = await ask("http://h.test/", settings=quick(f"{kind}://proxy.test:3128"), names={})
+
+    assert asked.trouble.fault in {Fault.DNS, Fault.CONNECT}
+    assert "proxy.test:3128" in asked.trouble.detail
+
+
 @pytest.mark.parametrize(("kind", "refusal", "detail"), [
     ("http", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "the proxy refused the tunnel: status 502 Bad Gateway"),
     ("socks5", b"\x05", "the proxy refused: "),
