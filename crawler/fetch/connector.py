@@ -120,6 +120,29 @@ class Connector(aiohttp.TCPConnector):
         now.laps.tls = now.laps.lap()
         return made
 
+    async def _start_tls_connection(
+        self, underlying_transport: asyncio.Transport, req: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
+        client_error: type[Exception] = aiohttp.ClientConnectorError,
+    ) -> tuple[asyncio.BaseTransport, ResponseHandler]:  # fmt: skip
+        """Secure a tunnel, in the time that any handshake has and with its trouble."""
+        now = asking.get()
+        limit = now.timeouts.tls
+        now.laps.start()
+        try:
+            async with asyncio.timeout(limit):
+                made = await super()._start_tls_connection(underlying_transport, req, aiohttp.ClientTimeout(timeout.total), client_error)
+        except TimeoutError:
+            raise HandshakeTimeout(f"no TLS handshake within {limit:g} s") from None
+        except aiohttp.ClientConnectionError as error:
+            broken = _broken_handshake(error)
+            if broken is None:
+                raise
+            if isinstance(broken, ssl.CertificateError):
+                raise aiohttp.ClientConnectorCertificateError(req.connection_key, broken) from None
+            raise aiohttp.ClientConnectorSSLError(req.connection_key, broken) from None
+        now.laps.tls = now.laps.lap()
+        return made
+
 
 class Protocol(ResponseHandler):
     """Tells whoever reads a body that the rest of it is no valid HTTP; aiohttp's tells only whoever waits for the headers."""
@@ -130,6 +153,23 @@ class Protocol(ResponseHandler):
         super().set_exception(exc, exc_cause)
         if body is not None and not body.is_eof() and body.exception() is None:
             set_exception(body, exc, exc_cause)
+
+
+def _broken_handshake(error: aiohttp.ClientConnectionError) -> ssl.SSLError | None:
+    """Return what really went wrong in a tunnel, None where aiohttp says it well.
+
+    A handshake that fails within the TLS of a proxy dies of a slip in Python's own code (TypeError, 3.11). aiohttp takes that
+    for a transport that knows no TLS within TLS, and its words have the proxy's password in them.
+    """
+    cause = error.__cause__
+    slip = isinstance(cause, TypeError)
+    if cause is not None and slip:
+        cause = cause.__context__
+    if isinstance(cause, ConnectionError):
+        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the server hung up within the TLS handshake")
+    if not slip:
+        return None
+    return cause if isinstance(cause, ssl.SSLError) else ssl.SSLError(ssl.SSL_ERROR_SSL, "no TLS within the TLS of the proxy")
 
 
 class Request(aiohttp.ClientRequest):

@@ -221,6 +221,62 @@ async def test_an_https_proxy_is_checked_even_where_the_target_need_not_be(targe
     assert ([], []) == (proxy.heads, heads)
 
 
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
+async def test_a_target_with_a_bad_certificate_is_the_fault_tls_behind_any_proxy(kind, target, proxying, ask, ca_file):
+    port, heads = await target(secure=True)
+    _, url = await proxying(kind, port)
+
+    asked = await ask(f"https://another.test:{port}/", settings=quick(url, ca_file=ca_file), names={})
+
+    assert Fault.TLS is asked.trouble.fault
+    assert "Hostname mismatch, certificate is not valid for 'another.test'" in asked.trouble.detail
+    assert "p%40ss" not in asked.trouble.detail
+    assert [] == heads
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
+async def test_a_target_that_says_nothing_in_the_handshake_is_the_fault_timeout_behind_any_proxy(kind, serve, proxying, ask, ca_file):
+    over = asyncio.Event()
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    port = await serve(silence)
+    _, url = await proxying(kind, port)
+    asked = await ask(f"https://nowhere.test:{port}/", settings=quick(url, ca_file=ca_file, tls_timeout=0.1), names={})
+    over.set()
+
+    assert Fault.TIMEOUT is asked.trouble.fault
+    assert "TLS handshake within 0.1 s" in asked.trouble.detail
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
+async def test_a_target_that_hangs_up_within_the_handshake_is_the_fault_tls_behind_any_proxy(kind, serve, proxying, ask, ca_file):
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    port = await serve(leave)
+    _, url = await proxying(kind, port)
+    asked = await ask(f"https://nowhere.test:{port}/", settings=quick(url, ca_file=ca_file), names={})
+
+    assert Fault.TLS is asked.trouble.fault
+    assert "hung up" in asked.trouble.detail
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
+async def test_the_handshake_with_a_target_behind_a_proxy_is_timed(kind, target, proxying, open_fetcher, ask, ca_file):
+    port, _ = await target(secure=True)
+    _, url = await proxying(kind, port)
+    fetcher = await open_fetcher(quick(url, ca_file=ca_file), names={})
+    new, used = [(await ask(f"https://nowhere.test:{port}/", fetcher=fetcher)).reply for _ in range(2)]
+
+    assert (False, True) == (new.reused, used.reused)
+    assert 0 < new.tls < new.ttfb
+    assert (None, None) == (used.connect, used.tls)
+
+
 async def test_each_host_goes_its_own_way(target, proxying, ask, open_fetcher):
     port, heads = await target(secure=False)
     one, one_url = await proxying("http", port)
