@@ -13,7 +13,7 @@ REDACTED = "***"
 _SECRET_HEADER = re.compile(r"auth|cookie|token|secret|password|passwd|session|api-?key|[-_]key$|credential|signature", re.IGNORECASE)
 _HEADER = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*://\S*\s+)?)([^:\s]+):(.*)", re.DOTALL)
 _NAME_WITHIN = re.compile(r"(?:^|\s)([^\s:]+)\s*:(?=\s|$)")
-_USER_INFO = re.compile(r"(?<=://)[^/?#@\s]*@(?=[^/?#\s])")
+_USER_INFO = re.compile(r"(?<=://)[^/?#\\\s]*@(?=[^/?#\\\s])")        # to the last @: a password may have one, too (WHATWG)
 _PROXY_USER_INFO = re.compile(r"(?:(?<=://)|(?<!\S)(?!\S*://))\S*@")
 _CREDENTIALS = re.compile(r"(\S+://\S+\s+(?:basic|bearer)\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _FLAG = re.compile(r"--header|--auth|--proxy|-[A-Za-z]*H")

@@ -71,6 +71,11 @@ def test_a_seed_keeps_an_at_in_its_path():
     assert ("https://h.test/@me", "https://***@h.test/@me?to=a@b.test") == secrets.redact_argv(["https://h.test/@me", "https://u:p@h.test/@me?to=a@b.test"])
 
 
+def test_a_password_with_an_at_in_it_is_hidden_to_its_end():
+    assert ("http://***@h.test/", "http://***@h.test?q=a@b") == secrets.redact_argv(["http://u:p@ss@h.test/", "http://u@x:p@@h.test?q=a@b"])
+    assert "http://h.test\\@me" == secrets.redact_url("http://h.test\\@me")
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
