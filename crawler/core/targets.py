@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -152,8 +153,16 @@ def proxy(text: str) -> ProxyRule:
         raise ValueError(expected)
     if place[1].startswith("[") and (":" not in place[1] or not urls.is_address(place[1])):
         raise ValueError(expected)
+    if not scheme.lower().startswith("socks") and not _fits_basic(rest.rpartition("@")[0]):
+        raise ValueError("a proxy whose user has no colon in it, and neither user nor password a letter beyond Latin-1")
     usual = ":1080" if scheme.lower().startswith("socks") and place[2] is None else ""     # RFC 1928 3
     return ProxyRule(pattern, f"{scheme.lower()}://{rest.rstrip('/')}{usual}")
+
+
+def _fits_basic(login: str) -> bool:
+    """Tell whether the client can say `user:password` to a proxy: RFC 7617 parts them at the first colon, and aiohttp says Latin-1."""
+    user, _, password = login.partition(":")
+    return ":" not in unquote(user) and all(ord(char) < 256 for char in unquote(user) + unquote(password))
 
 
 def timeouts(text: str) -> TimeoutRule:

@@ -135,6 +135,13 @@ def test_a_proxy_that_is_spelt_wrong_is_refused_without_its_password(text):
     assert "ss@" not in str(caught.value)
 
 
+@pytest.mark.parametrize("login", ["u€:p", "u:%E2%82%AC", "a%3Ab:p"])
+def test_a_login_that_cannot_be_said_to_an_http_proxy_is_refused_and_one_for_socks_is_not(login):
+    with pytest.raises(ValueError, match=r"^a proxy whose user has no colon in it, and neither user nor password a letter beyond Latin-1$"):
+        targets.proxy(f"http://{login}@h:1")
+    assert f"socks5://{login}@h:1" == targets.proxy(f"socks5://{login}@h:1").url
+
+
 @pytest.mark.parametrize("url", ["http://h", "http://h:1", "http://u:p@h:1", "socks5://u@h", "http://@h"])
 def test_the_host_of_a_proxy_is_what_is_connected_to(url):
     assert "h" == targets.host_of_proxy(targets.proxy(url).url)
