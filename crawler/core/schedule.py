@@ -97,8 +97,9 @@ class _Host:
     """One host in hand."""
 
     __slots__ = (
-        "asking", "awaiting", "broken_at", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name", "next_at", "origins",
-        "pace", "parked", "queue", "quick", "rest_reason", "rest_until", "sent", "suspects", "token", "unsettled",
+        "asking", "awaiting", "broken_at", "broken_until", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name",
+        "next_at", "origins", "pace", "parked", "queue", "quick", "rest_reason", "rest_until", "sent",
+        "suspected_until", "suspects", "token", "unsettled",
     )  # fmt: skip
 
     def __init__(self, id_: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
@@ -113,6 +114,8 @@ class _Host:
         self.suspects: set[int] = set()     # URLs among the failures, as many as it takes to suspect the host
         self.sent: dict[int, float] = {}    # when each request on its way was released
         self.broken_at = 0.0                # when the breaker last opened: what was sent before tells nothing new
+        self.broken_until = 0.0
+        self.suspected_until = 0.0          # a failure is held back: nothing is asked while that may be the network's
         self.rest_reason = memory.rest_reason
         self.rest_until = 0.0
         self.parked = memory.parked
@@ -311,16 +314,29 @@ class Schedule:
         """
         host = self._hosts[host_id]
         rest = breaker(host.failures, len(host.suspects), chance)
-        if rest is not None and host.rest_until > now and host.broken_at:
-            return Rest(host.rest_until - now, rest.why)
-        if rest is not None:
-            host.broken_at = now
+        if rest is None:
+            return None
+        if host.broken_until > now:
+            return Rest(host.broken_until - now, rest.why)
+        host.broken_at, host.broken_until = now, now + rest.seconds
         return rest
+
+    def suspect(self, host_id: HostId, until: float, now: float) -> None:
+        """Ask nothing of a host until a moment, unless `clear` comes first: its failure may be the network's."""
+        host = self._hosts[host_id]
+        host.suspected_until = until
+        self._enter(host, now)
+
+    def clear(self, host_id: HostId, now: float) -> None:
+        """End a suspicion: what failed has been judged."""
+        host = self._hosts[host_id]
+        host.suspected_until = 0.0
+        self._enter(host, now)
 
     def forgive(self, request: Request, now: float, *, robots: bool) -> None:
         """Forget a failure that was the network's: the host may be asked again at once."""
         host = self._hosts[request.host_id]
-        host.failures, host.rest_until, host.rest_reason = 0, 0.0, None
+        host.failures, host.suspected_until = 0, 0.0
         host.suspects.clear()
         if robots:
             host.asking = False
@@ -492,6 +508,8 @@ class Schedule:
         return heapq.nlargest(most, found, key=lambda entry: entry[1])
 
     def _why(self, host: _Host, now: float) -> str:
+        if host.suspected_until > now:
+            return "does not answer, or the network is down"
         if host.rest_until > now and host.rest_reason:
             return f"rests: {host.rest_reason}"
         if host.crawl_delay is not None:
@@ -523,7 +541,7 @@ class Schedule:
             return
         if host.asking or host.in_flight >= self._limit(host) or (host.awaiting and self._strict(host)):
             return
-        when = max(host.next_at, host.rest_until)
+        when = max(host.next_at, host.rest_until, host.suspected_until)
         heapq.heappush(self._quick if host.quick else self._others, (max(when, now), self._order, host.id, host.token))
         if len(self._quick) + len(self._others) > 64 + 8 * len(self._hosts):
             self._sweep()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from crawler.clock import Clock
 from crawler.core.model import NETWORK_FAULTS, Failed, RobotsRead, State, Visited
 from crawler.core.outage import WITHIN, Meaning, Outage, wait_before_probe
-from crawler.core.policy import Next, Rest
+from crawler.core.policy import Next
 from crawler.core.schedule import Schedule
 from crawler.engine.recording import Landed
 from crawler.fetch.client import Fetcher
@@ -77,7 +77,7 @@ class Network:
             self._undo(outcome)
             return True
         self._held.append((now, outcome))
-        self._schedule.rest(outcome.request.host_id, Rest(WITHIN, outcome.fault.value), now)
+        self._schedule.suspect(outcome.request.host_id, now + WITHIN, now)
         if meaning is Meaning.SUSPECT:
             self._probing = self._group.create_task(self._find_out())
         return True
@@ -101,6 +101,7 @@ class Network:
         held, self._held = self._held, []
         for moment, outcome in held:
             if moment < before:
+                self._schedule.clear(outcome.request.host_id, self._clock.now())
                 self._settle(outcome)
             else:
                 self._held.append((moment, outcome))

@@ -298,6 +298,33 @@ def test_a_host_that_does_not_answer_whatever_it_is_asked_rests_longer_each_time
     assert [30.0, 60.0, 120.0] == [fail_at_once(schedule, NOW + moment, 8) for moment in (0, 31, 100)]
 
 
+def test_the_rests_of_a_dead_host_grow_although_each_failure_was_held_back_first():
+    """A failure that may be the network's holds its host for a moment; that must not pass for the rest that the breaker gave."""
+    schedule = schedule_of({1: 99}, delay=0.0, concurrency=8)
+    now, rests = NOW, [fail_at_once(schedule, NOW, 8)]
+    for _ in range(3):
+        now += rests[-1] + 1
+        request = schedule.next(now).request
+        land(schedule, request, now, status=None, fault=Fault.CONNECT)
+        schedule.suspect(1, now + 10, now)
+        assert isinstance(schedule.next(now), Wait)
+        schedule.clear(1, now)
+        rest = schedule.breaker(1, now, 0.5)
+        schedule.rest(1, rest, now)
+        rests.append(rest.seconds)
+
+    assert [30.0, 60.0, 120.0, 240.0] == rests
+
+
+def test_a_host_whose_failure_was_its_own_does_not_rest_for_having_been_held():
+    schedule = schedule_of({1: 9}, delay=0.0)
+    land(schedule, schedule.next(NOW).request, NOW, status=None, fault=Fault.RESET)
+    schedule.suspect(1, NOW + 10, NOW)
+    schedule.clear(1, NOW)
+
+    assert isinstance(schedule.next(NOW), Ready)
+
+
 def test_what_was_in_flight_at_once_fails_once():
     """Sixty-four requests on their way when a host goes down are one reason to rest, not sixty of them."""
     schedule = schedule_of({1: 99}, delay=0.0, concurrency=64)
@@ -314,15 +341,19 @@ def test_a_url_that_always_breaks_the_connection_does_not_make_its_host_rest():
     assert None is schedule.breaker(1, now, 0.5)
 
 
-def test_a_failure_of_the_network_is_forgotten():
-    schedule = schedule_of({1: 9}, delay=0.0)
-    request = schedule.next(NOW).request
-    land(schedule, request, NOW, status=None, fault=Fault.CONNECT)
-    schedule.rest(1, Rest(100.0, "connect"), NOW)
-    schedule.forgive(request, NOW, robots=False)
+def test_a_failure_of_the_network_is_forgotten_but_not_what_the_host_asked_for():
+    schedule = schedule_of({1: 9, 2: 9}, delay=0.0)
+    for host in (1, 2):
+        request = next(verdict.request for _ in range(9) if (verdict := schedule.next(NOW)).request.host_id == host)
+        land(schedule, request, NOW, status=None, fault=Fault.CONNECT)
+        schedule.suspect(host, NOW + 10, NOW)
+        if host == 2:
+            schedule.rest(2, Rest(100.0, "status 503"), NOW)
+        schedule.forgive(request, NOW, robots=False)
 
-    assert 0 == schedule.failures(1)
-    assert isinstance(schedule.next(NOW), Ready)
+    assert [0, 0] == [schedule.failures(1), schedule.failures(2)]
+    assert 1 == schedule.next(NOW).request.host_id
+    assert NOW + 100 == schedule.memory(2, NOW).next_at
 
 
 def test_hosts_that_let_us_wait_leave_a_quarter_of_the_requests_to_the_quick_ones():

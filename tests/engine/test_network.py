@@ -110,6 +110,25 @@ async def test_dead_hosts_beside_one_that_lives_are_no_outage(islands, crawl, mo
     assert len(HOSTS) - 1 == len(summary.parked)
 
 
+async def test_hosts_that_die_in_mid_crawl_beside_one_that_lives_are_put_off(islands, crawl, monkeypatch):
+    """Each failure is held back first, for hosts are many; the breaker's rests grow all the same, and the crawl has its end."""
+    from crawler.core import outage, policy
+
+    monkeypatch.setattr(policy, "BREAKER_WAIT", 0.05)
+    monkeypatch.setattr(policy, "CURES", {**policy.CURES, Fault.CONNECT: policy.Cure(wait=0.02, whole_host=True)})
+    monkeypatch.setattr(network.Network, "_reachable", lambda self, within: asyncio.sleep(0, result=True))
+    for module in (network, outage):
+        monkeypatch.setattr(module, "WITHIN", 0.2)
+    islands.down_after = 40
+    crawling = asyncio.create_task(crawl(*islands.seeds(), max_rest=0.5))
+    await islands.gone.wait()
+    await islands.down()
+    summary = await crawling
+
+    assert "parked" == summary.outcome
+    assert [(0,)] == crawl.query("SELECT count(*) FROM urls WHERE seen_as <> 'robots' AND state NOT IN ('done', 'queued', 'parked', 'failed')")
+
+
 async def test_a_stop_while_the_network_is_down_loses_nothing(islands, crawl, monkeypatch):
     monkeypatch.setattr(network, "wait_before_probe", lambda probes: 0.02)
     islands.down_after = 40
