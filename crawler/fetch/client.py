@@ -6,8 +6,6 @@ Redirects are not followed here: each hop is a request of its own, with scope, r
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,10 +20,11 @@ from crawler.core import urls
 from crawler.core.model import Fault, Reply, Request
 from crawler.core.settings import Settings
 from crawler.core.targets import Timeouts
+from crawler.fetch.connector import knock
 from crawler.fetch.decode import DecodeError, Decoder, codings_of
 from crawler.fetch.faults import TooSlow, detail_of, fault_of
 from crawler.fetch.guard import Guard
-from crawler.fetch.resolver import Resolver, open_resolver
+from crawler.fetch.resolver import open_resolver
 from crawler.fetch.routes import Route, Routes
 from crawler.fetch.session import Response, open_session
 from crawler.fetch.timing import Asking, Laps, asking
@@ -54,11 +53,10 @@ class Trouble(Exception):
 class Fetcher:
     """The session and everything that one request may do to us."""
 
-    def __init__(self, session: aiohttp.ClientSession, guard: Guard, routes: Routes, resolver: Resolver | None = None) -> None:
+    def __init__(self, session: aiohttp.ClientSession, guard: Guard, routes: Routes) -> None:
         self._session = session
         self._guard = guard
         self._routes = routes
-        self._resolver = resolver
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +73,7 @@ class Fetcher:
         jar = aiohttp.DummyCookieJar() if cookies is None else cookies     # an empty jar is false
         try:
             async with open_session(settings, guard, resolver, routes=routes, cookies=jar) as session:
-                yield cls(session, guard, routes, resolver)
+                yield cls(session, guard, routes)
         finally:
             await resolver.close()
 
@@ -135,29 +133,14 @@ class Fetcher:
     async def reaches(self, origin: str, within: float = float("inf")) -> bool:
         """Tell whether an origin can be connected to right now, within so many seconds: its name is looked up anew, nothing is asked."""
         route = self._routes.of(origin)
-        if self._resolver is not None:
-            self._resolver.forget_failures()
         asking.set(Asking(route.via, route.timeouts, proxied=route.proxied))
-        url = yarl.URL(route.proxy or route.socks or origin)
+        port = yarl.URL(route.proxy or route.socks or origin).port or 0
         try:
             async with asyncio.timeout(min(within, (route.timeouts.dns or 0.0) + (route.timeouts.connect or 0.0))):
-                return await self._connects(route.via.strip("[]"), url.port or 0)
+                await knock(self._session, route.via.strip("[]"), port)
         except (OSError, TimeoutError):
             return False
-
-    async def _connects(self, host: str, port: int) -> bool:
-        loop = asyncio.get_running_loop()
-        if urls.is_address(host) or self._resolver is None:
-            found = [host]
-        else:
-            found = [one["host"] for one in await self._resolver.resolve(host, port, socket.AF_UNSPEC)]
-        for address in found:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            with contextlib.suppress(OSError), self._guard.socket((family, socket.SOCK_STREAM, 0, "", (address, port))) as sock:
-                sock.setblocking(False)
-                await loop.sock_connect(sock, (address, port))
-                return True
-        return False
+        return True
 
 
 class _Exchange:

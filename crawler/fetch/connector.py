@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiohappyeyeballs
 import aiohttp
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.helpers import _EXC_SENTINEL, set_exception
 
+from crawler.fetch.resolver import Resolver
 from crawler.fetch.timing import asking
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Connector(aiohttp.TCPConnector):
         self._factory: functools.partial[Protocol] = functools.partial(  # type: ignore[assignment]  # makes a kind of what it is to make
             Protocol, loop=self._loop
         )
+
+    @property
+    def resolver(self) -> AbstractResolver:
+        """What looks names up."""
+        return self._resolver
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         """Return a pooled connection on which nothing came since its last answer."""
@@ -70,7 +76,7 @@ class Connector(aiohttp.TCPConnector):
             now.laps.start()
             async with asyncio.timeout(timeout.sock_connect):
                 if now.socks is not None:
-                    sock = await _through_socks(now.socks, addr_infos[0][4], self._reach_host)
+                    sock = await _through_socks(now.socks, addr_infos[0][4], self.reach_host)
                 else:
                     sock = await self._reach(addr_infos)
             now.laps.connect = now.laps.lap()
@@ -94,12 +100,9 @@ class Connector(aiohttp.TCPConnector):
             interleave=self._interleave, loop=self._loop, socket_factory=self._socket_factory,
         )  # fmt: skip
 
-    async def _reach_host(self, host: str, port: int) -> socket.socket:
-        """Return a socket that is connected to a SOCKS proxy, whose name is in the words of what goes wrong."""
-        try:
-            return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
-        except OSError as error:
-            raise OSError(error.errno, f"no way to the proxy {host}:{port}: {error.strerror or error}") from error
+    async def reach_host(self, host: str, port: int) -> socket.socket:
+        """Return a socket that is connected to a host by its name, without a proxy before it. Raises OSError."""
+        return await self._reach(self._convert_hosts_to_addr_infos(await super()._resolve_host(host, port)))
 
     def _update_proxy_auth_header_and_build_proxy_req(self, req: aiohttp.ClientRequest) -> aiohttp.ClientRequest:
         """As aiohttp's, but an https proxy is no part of the target: it gets no client certificate of its, and none of its trust."""
@@ -142,6 +145,17 @@ class Connector(aiohttp.TCPConnector):
             raise aiohttp.ClientConnectorSSLError(req.connection_key, broken) from None
         now.laps.tls = now.laps.lap()
         return made
+
+
+async def knock(session: aiohttp.ClientSession, host: str, port: int) -> None:
+    """Connect as the session does, with a name that is looked up anew, and hang up. Raises OSError."""
+    connector = session.connector
+    if not isinstance(connector, Connector):
+        raise TypeError("knocking needs the crawl's own connector")
+    connector.clear_dns_cache(host, port)
+    if isinstance(connector.resolver, Resolver):
+        connector.resolver.forget_failures()
+    (await connector.reach_host(host, port)).close()
 
 
 class Protocol(ResponseHandler):
@@ -217,4 +231,7 @@ class _Door:
 
     async def connect(self, dest_host: str, dest_port: int, **_: Any) -> socket.socket:
         """See python_socks."""
-        return await self._reach(dest_host, dest_port)
+        try:
+            return await self._reach(dest_host, dest_port)
+        except OSError as error:
+            raise OSError(error.errno, f"no way to the proxy {dest_host}:{dest_port}: {error.strerror or error}") from error

@@ -26,7 +26,6 @@ from yarl import URL
 
 from crawler.core.model import CookieRow
 from crawler.fetch.cookiestore import SiteCookies, hides_a_secure_one, key_of, says_the_same
-from crawler.fetch.netscape import read_netscape
 from crawler.fetch.setcookie import (
     Source,
     home_of,
@@ -38,12 +37,11 @@ from crawler.fetch.setcookie import (
     source_of,
 )
 
-__all__ = ["CookieRow", "SiteJar", "read_netscape"]
-
 MOST_SITES = 10_000
 MOST_SENT = 150
 MOST_SENT_BYTES = 8190
 """Of a Cookie header with its name; many servers refuse more."""
+
 
 class SiteJar(AbstractCookieJar):
     """A cookie jar for an `aiohttp.ClientSession`: every site has its own cookies.

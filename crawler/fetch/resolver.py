@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from abc import abstractmethod
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
@@ -56,11 +57,11 @@ class Resolver(AbstractResolver):
         """Look everything up anew: the network is back."""
         self._failures.clear()
 
-    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-        raise NotImplementedError
+    @abstractmethod
+    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]: ...
 
     async def close(self) -> None:
-        """End what looks up."""
+        """End what looks up, where there is something to end."""
 
 
 class ThreadResolver(Resolver):

@@ -9,7 +9,7 @@ from collections import Counter
 
 import msgspec
 
-from crawler.core.model import KIND_CODE, Kind, Offers, Reason, Rejected, Request, State
+from crawler.core.model import KIND_CODE, Kind, Offers, Reason, Rejected, Request, State, UrlId
 from crawler.core.scope import depth_rule
 from crawler.frontier import Settled
 from crawler.frontier.known import Known, rank_of
@@ -58,6 +58,8 @@ class Tally:
     def __init__(self) -> None:
         self.states: Counter[int] = Counter()
         self.hosts: dict[int, Counter[str]] = {}
+        self.dropped: list[UrlId] = []
+        """Rows that turned out to be a robots.txt."""
 
     def move(self, host_id: int, old: int | None, new: int, *, was_delayed: bool = False, delayed: bool = False) -> None:
         """Count that a URL of a host went from one state to another; None: it is new."""
@@ -71,8 +73,9 @@ class Tally:
         if new == State.QUEUED:
             host["found"] += 1
 
-    def drop(self, host_id: int, old: int) -> None:
-        """Count that a URL is no page after all."""
+    def drop(self, host_id: int, old: int, row: UrlId) -> None:
+        """Count that a URL is no page after all, but a robots.txt."""
+        self.dropped.append(row)
         self.states[old] -= 1
         self.hosts.setdefault(host_id, Counter())[COLUMNS[old]] -= 1
 

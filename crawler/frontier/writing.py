@@ -70,7 +70,6 @@ class Writer:
         """Hosts that got further URLs."""
         self._links = links
         self._origins: dict[str, tuple[OriginId, int]] = {}
-        self._robots_rows: list[tuple[object, ...]] = []
         self._recorded: dict[int, int] = {}         # host id -> refusals with a row
         self._next = {"url": 1, "fetch": 1, "body": 1, "host": 1, "origin": 1}
 
@@ -283,16 +282,14 @@ class Writer:
                 await self._remember_origin(settled.origin)
         await self._many(ADD_FETCH, fetches)
         await self._many(SETTLE_URL, changes)
-        await self._many(f"UPDATE url SET kind = {ROBOTS_CODE} WHERE url_id = ?", self._robots_rows)
-        self._robots_rows.clear()
+        await self._many(f"UPDATE url SET kind = {ROBOTS_CODE} WHERE url_id = ?", [(row,) for row in tally.dropped])
 
     def _tally(self, settled: Settled, weighed: Weighed, tally: Tally, *, was_delayed: bool) -> None:
         request = settled.request
         if request.kind is Kind.ROBOTS:
             row = weighed.found.get(request.url)
             if row is not None and row.kind != ROBOTS_CODE:     # linked to as a page before it was asked for as robots.txt
-                tally.drop(row.host_id, row.state)
-                self._robots_rows.append((row.id,))
+                tally.drop(row.host_id, row.state, row.id)
             return
         tally.move(request.host_id, State.QUEUED, settled.state, was_delayed=was_delayed, delayed=settled.due_at is not None)
         self.pages += settled.page

@@ -103,7 +103,8 @@ def read_status(path: str | Path) -> Status:
         with reader.snapshot():
             status = _read(reader)
         # Asked before and after: a crawl that starts or ends just now must not look like one that was killed.
-        return msgspec.structs.replace(status, holder=holder or is_held(reader.file.parent))
+        holder = holder or is_held(reader.file.parent)
+        return msgspec.structs.replace(status, holder=holder, network_down=status.network_down if holder is not None else None)
 
 
 def _read(reader: Reader) -> Status:

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from crawler.fetch.cookies import CookieRow, SiteJar, read_netscape
+from crawler.core.model import CookieRow
+from crawler.fetch.cookies import SiteJar
+from crawler.fetch.netscape import read_netscape
 from crawler.fetch.setcookie import LONGEST_LIFE, parse, parse_date, source_of
 
 NOW = 1_800_000_000.0

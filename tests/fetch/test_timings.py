@@ -42,7 +42,7 @@ async def slow_names():
     """Return a fetcher whose names take a while."""
     guard, routes, resolver = Guard(open_hosts=("host.test", "seed.test"), open_ports=(), allow=(), deny=()), Routes(Settings()), Slow()
     async with open_session(Settings(), guard, resolver, routes=routes, cookies=CookieJar()) as session:
-        yield Fetcher(session, guard, routes, resolver), resolver
+        yield Fetcher(session, guard, routes), resolver
 
 
 async def kept(raw, reader, writer):
