@@ -64,13 +64,19 @@ async def islands():
     await one.down()
 
 
-async def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself(islands, crawl, monkeypatch):
+async def into_an_outage(islands: Islands, crawl, monkeypatch) -> asyncio.Task:
+    """Begin a crawl, take all hosts away, and return the crawl once it has found that the network is down."""
     monkeypatch.setattr(network, "wait_before_probe", lambda probes: 0.02)
     islands.down_after = 40
     crawling = asyncio.create_task(crawl(*islands.seeds()))
     await islands.gone.wait()
     await islands.down()
     await crawl.until(NetworkDown)
+    return crawling
+
+
+async def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself(islands, crawl, monkeypatch):
+    crawling = await into_an_outage(islands, crawl, monkeypatch)
     status = crawl.query("SELECT value FROM meta WHERE key = 'network_down'")
     snapshot = crawl.crawler.snapshot()
     await islands.up()
@@ -130,12 +136,7 @@ async def test_hosts_that_die_in_mid_crawl_beside_one_that_lives_are_put_off(isl
 
 
 async def test_a_stop_while_the_network_is_down_loses_nothing(islands, crawl, monkeypatch):
-    monkeypatch.setattr(network, "wait_before_probe", lambda probes: 0.02)
-    islands.down_after = 40
-    crawling = asyncio.create_task(crawl(*islands.seeds()))
-    await islands.gone.wait()
-    await islands.down()
-    await crawl.until(NetworkDown)
+    crawling = await into_an_outage(islands, crawl, monkeypatch)
     crawl.crawler.stop(2)
     first = await crawling
     await islands.up()
