@@ -471,6 +471,22 @@ async def test_an_origin_on_ipv6_is_reached(raw_server, open_known):
     assert await (await open_known(Known())).reaches(server.url)
 
 
+async def test_a_silent_address_does_not_hide_the_others_of_its_name(door, open_known):
+    """A machine whose IPv6 leads nowhere is not one whose network is down."""
+    port, _ = door
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket(socket.AF_INET6))
+        full.bind(("::1", port))
+        full.listen(0)
+        for _ in range(3):      # what comes after these waits for a place in the queue
+            knocking = stack.enter_context(socket.socket(socket.AF_INET6))
+            knocking.setblocking(False)
+            knocking.connect_ex(("::1", port))
+        fetcher = await open_known(Known({"host.test": ["::1", "127.0.0.1"]}))
+
+        assert await asyncio.wait_for(fetcher.reaches(f"http://host.test:{port}"), 2.0)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "host.test"])
 async def test_a_closed_port_is_not_reached(host, open_known):
     fetcher = await open_known(Known({"host.test": ["127.0.0.1"]}))
