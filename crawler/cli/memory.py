@@ -49,7 +49,7 @@ def recall(folder: Path) -> Memory | None:
     if not is_crawl(folder) or _is_unborn(folder):
         return None
     try:
-        with Reader.open(folder) as reader:
+        with Reader.open(folder, oldest=1) as reader:       # what is read here has been the same in every format
             return _read(reader)
     except QueryError as error:
         raise NotACrawl(error.message, error.hint) from None

@@ -90,15 +90,16 @@ class Reader:
         self.guard = Guard(connection, timeout, max_value)
 
     @classmethod
-    def open(cls, path: str | Path, *, timeout: float = TIMEOUT, max_value: int = MAX_VALUE) -> Reader:
+    def open(cls, path: str | Path, *, timeout: float = TIMEOUT, max_value: int = MAX_VALUE, oldest: int = FORMAT) -> Reader:
         """Open a crawl: its output folder or its database file.
 
-        *timeout* is the seconds that one query may work, *max_value* the bytes of one value.
+        *timeout* is the seconds that one query may work, *max_value* the bytes of one value, *oldest* the oldest format that
+        the caller can read.
         Raises QueryError when there is no crawl, or none that this version can read.
         """
         file = _database(Path(path))
         try:
-            connection = _connect(file)
+            connection = _connect(file, oldest)
         except sqlite3.Error as error:
             raise unopened(error, str(file)) from error
         try:
@@ -204,7 +205,7 @@ def _crawls_below(folder: Path) -> list[str]:
     return [name for _, name in sorted(found, reverse=True)[:3]]
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def _connect(file: Path, oldest: int) -> sqlite3.Connection:
     """Open the file for reading and make sure that it is a crawl of this format.
 
     The header is asked for through SQLite: a file that this process opens and closes itself would, on closing, lose all
@@ -212,30 +213,30 @@ def _connect(file: Path) -> sqlite3.Connection:
     """
     uri = file.absolute().as_uri()
     try:
-        return _checked(f"{uri}?mode=ro", file)
+        return _checked(f"{uri}?mode=ro", file, oldest)
     except sqlite3.OperationalError as error:
         wal = file.with_name(file.name + "-wal")
         if error.sqlite_errorcode & 0xFF not in _unreadable or (wal.exists() and wal.stat().st_size):
             raise
         # In a folder that may not be written to, no -shm can be made: without a log there is nothing to read from it.
-        return _checked(f"{uri}?mode=ro&immutable=1", file)
+        return _checked(f"{uri}?mode=ro&immutable=1", file, oldest)
 
 
-def _checked(uri: str, file: Path) -> sqlite3.Connection:
+def _checked(uri: str, file: Path, oldest: int) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         connection.text_factory = operator.methodcaller("decode", "utf-8", "replace")   # robots.txt may be anything
         # A crafted database must not get functions with effects into its views, nor be mapped into memory.
         for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", f"cache_size = -{CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}")
-        _refuse_others(connection, file)
+        _refuse_others(connection, file, oldest)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _refuse_others(connection: sqlite3.Connection, file: Path) -> None:
+def _refuse_others(connection: sqlite3.Connection, file: Path, oldest: int) -> None:
     """Raise QueryError for a database that is no crawl's, or of a format that this version does not know."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -244,6 +245,6 @@ def _refuse_others(connection: sqlite3.Connection, file: Path) -> None:
     if version > FORMAT:
         message = f"{file} has format {version}, and this version reads format {FORMAT}"
         raise QueryError(message, "Try the newer version that wrote it. Nothing was changed.", UNUSABLE)
-    if version < FORMAT:
+    if version < oldest:
         message = f"{file} has format {version}, and this version reads format {FORMAT}"
         raise QueryError(message, "Try resume, which makes a copy and brings it forward. Nothing was changed.", UNUSABLE)
