@@ -20,6 +20,9 @@ from crawler.core.robots import ALLOW_ALL, Robots
 from crawler.core.settings import Settings
 
 ROBOTS_KEPT = 86_400.0
+FEWEST_AT_ONCE = 2
+GROWTH = 2
+"""So many rounds of good answers let one request more at once."""
 """Seconds for which a robots.txt is believed (RFC 9309 2.4)."""
 FIRST_PACE, FASTEST_PACE, SLOWEST_PACE = 1.0, 0.2, 60.0
 SHORTER, LONGER = 0.9, 2.0
@@ -97,8 +100,8 @@ class _Host:
     """One host in hand."""
 
     __slots__ = (
-        "asking", "awaiting", "broken_at", "broken_until", "crawl_delay", "dry", "failures", "id", "in_flight", "lease", "name",
-        "next_at", "origins", "pace", "parked", "queue", "quick", "rest_reason", "rest_until", "sent",
+        "asking", "awaiting", "bears", "broken_at", "broken_until", "crawl_delay", "dry", "failures", "good_at", "id", "in_flight",
+        "lease", "name", "next_at", "origins", "pace", "parked", "queue", "quick", "rest_reason", "rest_until", "sent",
         "suspected_until", "suspects", "token", "unsettled",
     )  # fmt: skip
 
@@ -114,12 +117,14 @@ class _Host:
         self.suspects: set[int] = set()     # URLs among the failures, as many as it takes to suspect the host
         self.sent: dict[int, float] = {}    # when each request on its way was released
         self.broken_at = 0.0                # when the breaker last opened: what was sent before tells nothing new
+        self.good_at = 0.0                  # when it last answered, likewise
         self.broken_until = 0.0
         self.suspected_until = 0.0          # a failure is held back: nothing is asked while that may be the network's
         self.rest_reason = memory.rest_reason
         self.rest_until = 0.0
         self.parked = memory.parked
         self.crawl_delay: float | None = None
+        self.bears = float("inf")       # requests at once that it has shown to bear
         self.in_flight = 0      # released, body not read yet
         self.awaiting = 0       # released, headers not here yet
         self.unsettled = 0      # released, outcome not durable yet
@@ -291,13 +296,14 @@ class Schedule:
         host.in_flight -= 1
         sent = host.sent.pop(request.id, now)
         if status is not None:
-            host.failures = 0
+            host.failures, host.good_at = 0, now
             host.suspects.clear()
-        elif fault in NETWORK_FAULTS and sent > host.broken_at:
+        elif fault in NETWORK_FAULTS and sent > max(host.broken_at, host.good_at):
             host.failures += 1
             if len(host.suspects) < BREAKER_URLS:
                 host.suspects.add(request.id)
         host.quick = status is not None and ttfb < QUICK
+        self._learn_limit(host, fault if status is None else None)
         self._learn_pace(host, status, ttfb)
         if status is not None and status not in (429, 503):
             host.rest_reason = None
@@ -342,6 +348,13 @@ class Schedule:
             host.asking = False
         self._enter(host, now)
 
+    def _learn_limit(self, host: _Host, fault: Fault | None) -> None:
+        """Ask a host for less at once when requests are left waiting: a server of 8 workers keeps 56 of 64 connections waiting for ever."""
+        if fault is Fault.TIMEOUT and self._settings.host_limit > FEWEST_AT_ONCE:
+            host.bears = max(float(FEWEST_AT_ONCE), min(host.bears, host.in_flight / 2))
+        elif fault is None and host.bears < self._settings.host_limit:
+            host.bears += 1 / (GROWTH * host.bears)
+
     def _learn_pace(self, host: _Host, status: int | None, ttfb: float) -> None:
         """Healthy answers quicker than half the gap shorten it by a tenth; trouble and slowness double it."""
         if self._settings.delay is not None or status is None:
@@ -373,6 +386,11 @@ class Schedule:
             rest = Rest(host.crawl_delay, f"Crawl-delay of {host.crawl_delay:g} s is longer than {LONGEST_CRAWL_DELAY:g} s", park=True)
         self._enter(host, now)
         return rest
+
+    def sitemaps(self, request: Request) -> tuple[str, ...]:
+        """Return the sitemaps that the robots.txt names which was asked for, as they are written there."""
+        origins = self._hosts[request.host_id].origins.values()
+        return next((origin.rules.sitemaps for origin in origins if origin.id == request.origin_id and origin.rules is not None), ())
 
     def _doubt(self, host: _Host, origin: _Origin, outcome: RobotsRead) -> None:
         """Keep an origin that does not answer from standing in the way of the host's others: a port that is closed, say."""
@@ -530,7 +548,7 @@ class Schedule:
         return host.crawl_delay is not None or bool(self._settings.delay)
 
     def _limit(self, host: _Host) -> int:
-        return 1 if host.crawl_delay is not None else self._settings.host_limit
+        return 1 if host.crawl_delay is not None else int(min(host.bears, self._settings.host_limit))
 
     def _enter(self, host: _Host, now: float) -> None:
         """Put a host in the calendar where it belongs now; whatever stood there of it before no longer counts."""

@@ -298,6 +298,34 @@ def test_a_host_that_does_not_answer_whatever_it_is_asked_rests_longer_each_time
     assert [30.0, 60.0, 120.0] == [fail_at_once(schedule, NOW + moment, 8) for moment in (0, 31, 100)]
 
 
+def test_a_host_that_keeps_requests_waiting_is_asked_for_less_at_once_and_slowly_for_more_again():
+    """A server of 8 workers answers 8 of 64 connections; the others time out, and say nothing of the host as a whole."""
+    schedule = schedule_of({1: 9_999}, delay=0.0, concurrency=64)
+    requests = [schedule.next(NOW).request for _ in range(64)]
+    for moment, request in enumerate(requests[:8]):
+        land(schedule, request, NOW + 14 + moment / 100)
+    for request in requests[8:]:
+        land(schedule, request, NOW + 15, status=None, fault=Fault.TIMEOUT)
+    assert schedule.breaker(1, NOW + 15, 0.5) is None
+
+    assert [2, 3] == [at_once(schedule, NOW + 16), at_once(schedule, NOW + 17)]
+
+
+def at_once(schedule, now):
+    """Return how many requests are released at once, and have them answered."""
+    released = []
+    while isinstance(ready := schedule.next(now), Ready):
+        released.append(ready.request)
+    for _ in range(2):
+        for request in released:
+            land(schedule, request, now)
+        again = [schedule.next(now).request for _ in released]
+        released, count = again, len(released)
+    for request in released:
+        land(schedule, request, now)
+    return count
+
+
 def test_the_rests_of_a_dead_host_grow_although_each_failure_was_held_back_first():
     """A failure that may be the network's holds its host for a moment; that must not pass for the rest that the breaker gave."""
     schedule = schedule_of({1: 99}, delay=0.0, concurrency=8)
