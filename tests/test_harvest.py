@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.core import urls
-from crawler.core.model import KINDS, Kind, Offers, Parsed
+from crawler.core.model import FOLLOWED, KINDS, REQUISITES, Kind, Offers, Parsed
 from crawler.core.scope import Rules, Ruleset
-from crawler.parsing import harvest
-from crawler.parsing.harvest import NAMED_RULES, Config, Harvester
-from crawler.parsing.wire import HEADER, RESULTS, decode_results, frame
+from crawler.core.settings import Directive
+from crawler.parsing.config import Config
+from crawler.parsing.harvest import Harvester
+from crawler.parsing.packing import MAX_OFFER_BYTES, NAMED_RULES
+from crawler.parsing.wire import HEADER, RESULTS, Page, decode_results, frame
 
 SECRET = b"a secret"
 URL = "http://host.test/dir/page.html"
@@ -24,13 +27,13 @@ ANY = Rules((Ruleset("any", None, frozenset()),))
 
 
 def harvester(rules: Rules = HOST, **more) -> Harvester:
-    settings = {"max_links": 5_000, "parse_size": 1 << 20, "parser": "lexbor", "obey_nofollow": True} | more
-    return Harvester.of(Config(rules=rules, secret=SECRET, **settings))
+    settings = {"max_links": 5_000, "parse_size": 1 << 20, "parser": "lexbor"} | more
+    return Harvester(Config(rules=rules, secret=SECRET, **settings))
 
 
 def parsed(markup: str | bytes, rules: Rules = HOST, *, url: str = URL, depth: int = 0, ruleset: int = 0, **more) -> Parsed:
     body = markup if isinstance(markup, bytes) else markup.encode()
-    return harvester(rules, **more).harvest(body, url, HTML, depth, ruleset)
+    return harvester(rules, **more).harvest(Page(url, HTML, depth, ruleset, body))
 
 
 def unpacked(offers: Offers) -> Iterator[tuple[str, Kind, tuple[str, str] | None]]:
@@ -51,8 +54,8 @@ def urls_of(markup: str | bytes, rules: Rules = HOST, **more) -> list[str]:
 
 
 def test_repeats_are_offered_once_in_the_order_of_the_page() -> None:
-    """However they are written: relative, absolute, with a fragment, with other escapes, in another element."""
-    markup = "<a href=b><a href=a><a href='/dir/a'><area href='http://HOST.test:80/dir/a#x'><a href='%61'><a href=a?><a href='./a'>"
+    """However they are written: relative, absolute, with a fragment, with other escapes."""
+    markup = "<a href=b><a href=a><a href='/dir/a'><a href='http://HOST.test:80/dir/a#x'><a href='%61'><a href=a?><a href='./a'>"
     page = parsed(markup)
 
     assert ["http://host.test/dir/b", "http://host.test/dir/a", "http://host.test/dir/a?"] == page.offers.urls.split("\n")
@@ -66,28 +69,35 @@ def test_a_fragment_alone_is_the_page_itself() -> None:
     assert ["http://host.test/dir/page.html?a=1"] == urls_of("<a href='#top'><a href='?a=1'>", url=URL + "?a=1")
 
 
-def test_the_first_place_of_a_link_decides_its_kind() -> None:
-    kinds = [kind for _, kind, _ in offered("<area href=1><a href=1><a href=2><iframe src=2></iframe><iframe src=3></iframe>")]
+def test_a_url_is_offered_once_in_each_kind() -> None:
+    found = offered("<area href=1><a href=1><a href=1#x><iframe src=2></iframe><iframe src=2></iframe>")
 
-    assert [Kind.AREA, Kind.A, Kind.IFRAME] == kinds
+    assert [("http://host.test/dir/1", Kind.AREA, None), ("http://host.test/dir/1", Kind.A, None), ("http://host.test/dir/2", Kind.IFRAME, None)] == found
+
+
+def test_a_repeat_in_one_of_several_kinds_is_a_repeat() -> None:
+    found = offered("<a href=1><area href=1><iframe src=1></iframe><a href=./1><area href=./1><iframe src=./1></iframe>")
+
+    assert [Kind.A, Kind.AREA, Kind.IFRAME] == [kind for _, kind, _ in found]
 
 
 def test_links_are_joined_to_the_base_of_the_page() -> None:
     markup = "<base href='/other/x?y'><a href=1><a href='?2'><a href='/3'><a href=''>"
 
-    assert [f"http://host.test/{path}" for path in ("other/1", "other/x?2", "3", "other/x?y")] == urls_of(markup)
+    assert [f"http://host.test/{path}" for path in ("other/1", "other/x?2", "3", "other/x?y", "other/x?y")] == urls_of(markup)
+    assert ("http://host.test/other/x?y", Kind.BASE, ("scope", "kind base: not followed without --follow base")) == offered(markup)[-1]
 
 
 def test_a_link_that_is_remembered_from_another_directory_is_joined_anew() -> None:
     reader = harvester()
-    found = [reader.harvest(b"<a href=x>", url, HTML, 0, 0).offers.urls for url in (URL, "http://host.test/a/b/c", "http://host.test/a/b/?q=/z/")]
+    found = [reader.harvest(Page(url, HTML, 0, 0, b"<a href=x>")).offers.urls for url in (URL, "http://host.test/a/b/c", "http://host.test/a/b/?q=/z/")]
 
     assert ["http://host.test/dir/x", "http://host.test/a/b/x", "http://host.test/a/b/x"] == found
 
 
 def test_a_bare_query_is_remembered_for_its_page_only() -> None:
     reader = harvester()
-    found = [reader.harvest(b"<a href='?x'><a href=''>", url, HTML, 0, 0).offers.urls for url in ("http://host.test/1?a", "http://host.test/2?a")]
+    found = [reader.harvest(Page(url, HTML, 0, 0, b"<a href='?x'><a href=''>")).offers.urls for url in ("http://host.test/1?a", "http://host.test/2?a")]
 
     assert ["http://host.test/1?x\nhttp://host.test/1?a", "http://host.test/2?x\nhttp://host.test/2?a"] == found
 
@@ -95,7 +105,7 @@ def test_a_bare_query_is_remembered_for_its_page_only() -> None:
 def test_credentials_are_never_offered() -> None:
     assert ["http://host.test/x"] == urls_of("<a href='http://user:secret@host.test/x'><a href='//me@host.test/x'>")
     assert "secret" not in repr(parsed(f"<a href='http://user:secret@host.test/{'x' * 5_000}'>"))
-    assert ["http://host.test/y"] == urls_of("<base href='http://user:secret@host.test/'><a href=y>")
+    assert ["http://host.test/y", "http://host.test/"] == urls_of("<base href='http://user:secret@host.test/'><a href=y>")
 
 
 def test_what_is_no_url_is_left_out() -> None:
@@ -143,7 +153,7 @@ def test_a_link_too_deep_is_refused_for_its_depth_and_one_within_is_not() -> Non
 
 def test_a_depth_that_is_remembered_counts_for_that_depth_only() -> None:
     reader = harvester(Rules((Ruleset("host", 2, frozenset({"host.test"})), Ruleset("host", None, frozenset({"host.test"})))))
-    found = [reader.harvest(b"<a href=x>", URL, HTML, depth, ruleset).offers for depth, ruleset in ((2, 0), (1, 0), (9, 1), (2, 0))]
+    found = [reader.harvest(Page(URL, HTML, depth, ruleset, b"<a href=x>")).offers for depth, ruleset in ((2, 0), (1, 0), (9, 1), (2, 0))]
 
     assert [b"\1", b"\0", b"\0", b"\1"] == [offers.verdicts for offers in found]
 
@@ -165,7 +175,7 @@ def test_a_nofollow_page_has_all_its_links_recorded_and_none_followed() -> None:
     markup = "<meta name=robots content=nofollow><a href=1><a href='http://other.test/'>"
 
     assert [("nofollow", "meta robots nofollow")] * 2 == [verdict for _, _, verdict in offered(markup)]
-    assert [None, "scope"] == [verdict and verdict[0] for _, _, verdict in offered(markup, obey_nofollow=False)]
+    assert [None, "scope"] == [verdict and verdict[0] for _, _, verdict in offered(markup, disobey=frozenset(get_args(Directive)))]
 
 
 def test_a_nofollow_link_is_recorded_and_not_followed() -> None:
@@ -173,7 +183,7 @@ def test_a_nofollow_link_is_recorded_and_not_followed() -> None:
     found = {url: verdict and verdict[0] for url, _, verdict in offered(markup)}
 
     assert {"http://host.test/dir/2": None, "http://host.test/dir/1": "nofollow", "http://other.test/": "scope"} == found
-    assert {None} == {verdict for url, _, verdict in offered(markup, obey_nofollow=False) if "host.test" in url}
+    assert {None} == {verdict for url, _, verdict in offered(markup, disobey=frozenset(get_args(Directive))) if "host.test" in url}
     assert 3 == parsed(markup).links
 
 
@@ -216,12 +226,12 @@ def test_links_that_are_not_to_be_followed_count_too(monkeypatch: pytest.MonkeyP
     assert 11 == len(joined)
 
 
-def test_the_urls_of_a_page_have_a_size_limit_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harvest, "MAX_OFFER_BYTES", 100)
-    page = parsed("".join(f"<a href={number}>" for number in range(100)))
+def test_the_urls_of_a_page_have_a_size_limit_in_all() -> None:
+    """A few bytes each, below a long base."""
+    page = parsed(f"<base href='/{'x' * 4_000}/'>" + "".join(f"<a href={number}>" for number in range(2_000)))
 
     assert page.links_truncated
-    assert len(page.offers.urls.replace("\n", "")) <= 100
+    assert MAX_OFFER_BYTES - 5_000 < len(page.offers.urls.replace("\n", "")) <= MAX_OFFER_BYTES
 
 
 def test_more_rules_than_a_byte_can_number_lose_their_names_and_not_their_verdicts() -> None:
@@ -247,18 +257,23 @@ def test_a_fingerprint_is_that_of_the_key_of_the_url() -> None:
 def test_the_name_of_a_harvester_tells_what_it_remembers() -> None:
     reader = harvester()
     for _ in range(2):
-        reader.harvest(b"<a href=1><a href=2>", URL, HTML, 0, 0)
+        reader.harvest(Page(URL, HTML, 0, 0, b"<a href=1><a href=2>"))
 
     assert "<Harvester lexbor, 2 links remembered, 2 hits, 2 misses>" == repr(reader)
 
 
 # --- whatever the page --------------------------------------------------------------------------------------------
 
-READER = harvester(Rules((Ruleset("host", 3, frozenset({"host.test"})),), exclude=("private",)), max_links=20)
+EVERY_FOLD = ("query-order", "tracking", "session", "index", "canonical")
+READER = harvester(
+    Rules((Ruleset("host", 3, frozenset({"host.test"})),), exclude=("private",), follow=FOLLOWED | REQUISITES, folds=EVERY_FOLD),
+    max_links=20,
+)  # fmt: skip
 PIECES = st.sampled_from(
     ["<a href='", "'>", "<base href='", "<iframe src='", "http://", "https:", "//", "host.test", "other.test", "/", "..", "?", "#", "&amp;",
      "%41", "%zz", "\\", "@", ":", "user:pw@", "[::1]", "ß", "서울", "\u200b", "\n", "\t", " ",
-     "<meta name=robots content=none>", "rel=nofollow", "robots.txt", "xn--", "0x7f.1", "private"]
+     "<meta name=robots content=none>", "rel=nofollow", "robots.txt", "xn--", "0x7f.1", "private", "<img srcset='", "<link rel=canonical href='",
+     " 2x, ", "<form action='", "<meta property=og:image content='", "index.html", "?utm_source=x", ";jsessionid=0123456789abcdef0123456789ABCDEF"]
 )  # fmt: skip
 
 
@@ -266,8 +281,8 @@ def is_sound(page: Parsed) -> None:
     offers = page.offers
     found = offers.urls.split("\n") if len(offers) else []
     assert len(found) == len(offers.kinds) == len(offers.verdicts) == len(offers.fingerprints) // 8
-    assert len(found) <= 20
-    assert len(set(found)) == len(found)
+    assert len(set(found)) <= 20
+    assert len(set(zip(found, offers.kinds, strict=True))) == len(found)
     assert all(verdict <= len(offers.rules) for verdict in offers.verdicts)
     assert all(urls.spell(url) == url for url in found if len(url) <= urls.MAX_URL_BYTES)
     assert page.fault is None
@@ -275,8 +290,9 @@ def is_sound(page: Parsed) -> None:
 
 
 @given(st.binary(max_size=400), st.sampled_from([None, "text/html", HTML, "text/html; charset=euc-kr", "text/html; charset=utf-16"]))
+@settings(deadline=None)
 def test_any_bytes_can_be_harvested(body: bytes, content_type: str | None) -> None:
-    is_sound(READER.harvest(body, URL, content_type, 0, 0))
+    is_sound(READER.harvest(Page(URL, content_type, 0, 0, body)))
 
 
 @given(
@@ -284,9 +300,10 @@ def test_any_bytes_can_be_harvested(body: bytes, content_type: str | None) -> No
     st.sampled_from([URL, "http://host.test/", "https://[::1]:8080/a/b?c/d", "http://host.test/?/"]),
     st.integers(0, 5),
 )
+@settings(deadline=None)
 def test_every_offered_url_is_spelt_for_good(pieces: list[str], url: str, depth: int) -> None:
     """Spelt again it is itself: what is stored is what is asked for."""
-    is_sound(READER.harvest(("<a href='" + "".join(pieces) + "'>").encode(), url, "text/html; charset=utf-8", depth, 0))
+    is_sound(READER.harvest(Page(url, "text/html; charset=utf-8", depth, 0, ("<a href='" + "".join(pieces) + "'>").encode())))
 
 
 @pytest.mark.parametrize("parser", ["lexbor", "lxml", "html5lib", "html.parser"])
@@ -295,19 +312,20 @@ def test_no_parser_lets_a_lone_surrogate_through(parser: str) -> None:
     for charset in ("utf-8", "utf-16le", "euc-kr"):
         text = "<html lang='&#xD800;\ud800'><title>&#xD800;\ud800&#0;&#x110000;</title><a href='&#xDFFF;?\udfff'>"
         body = text.encode("utf-16-le" if charset == "utf-16le" else "utf-8", "surrogatepass")
-        page = harvester(parser=parser).harvest(body, URL, f"text/html; charset={charset}", 0, 0)
+        page = harvester(parser=parser).harvest(Page(URL, f"text/html; charset={charset}", 0, 0, body))
 
         assert 1 == page.links
         is_sound(page)
 
 
 @given(st.lists(PIECES, max_size=12), st.sampled_from(["http://host.test/a/b?c/d", "http://host.test/a/?e", "http://host.test/x/y/z"]))
+@settings(deadline=None)
 def test_a_remembered_link_is_what_a_fresh_look_would_find(pieces: list[str], url: str) -> None:
     """The memory is keyed by directory; joining to the page itself must come to the same."""
     body = f"""<a href="{''.join(pieces).replace('"', '')}">""".encode()
 
-    assert harvester(ANY).harvest(body, url, HTML, 0, 0) == _SHARED.harvest(body, url, HTML, 0, 0)
-    for found in _SHARED.harvest(b"<a href=q>", url, HTML, 0, 0).offers.urls.split("\n"):
+    assert harvester(ANY).harvest(Page(url, HTML, 0, 0, body)) == _SHARED.harvest(Page(url, HTML, 0, 0, body))
+    for found in _SHARED.harvest(Page(url, HTML, 0, 0, b"<a href=q>")).offers.urls.split("\n"):
         assert urls.spell("q", url) == found
 
 

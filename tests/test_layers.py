@@ -17,10 +17,11 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     map(
         frozenset,
         (
-            {"core.model", "core.secrets", "version", "text"},
-            {"core.settings"},
+            {"core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.tracking", "core.gunzip", "version", "text"},
+            {"core.settings", "core.likeness", "core.manifest", "core.headers"},
             {"core.urls", "core.encodings"},
-            {"core.robots", "core.targets"},
+            {"core.robots", "core.targets", "core.folds", "core.documents", "core.patterns", "core.markup", "core.soup"},
+            {"core.page", "core.xhtml", "core.sitemap", "core.feeds"},
             {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},
             {"clock", "hooks", "folder", "finishing"},

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import crawler
-from crawler.core.model import Parsed
+from crawler.core.model import Kind, Parsed
 from crawler.core.scope import Rules, Ruleset
 from crawler.folder import CrawlError
-from crawler.parsing.harvest import Config
+from crawler.parsing.config import Config
 from crawler.parsing.pool import LIVES, ParserPool
+from crawler.parsing.wire import Page
 
 needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux lets one wait for a process that is no child")
 
@@ -31,7 +32,7 @@ PATIENT = 60.0
 
 def config(*, exclude: tuple[str, ...] = (), max_links: int = 5_000) -> Config:
     rules = Rules((Ruleset("any", None, frozenset()),), exclude=exclude)
-    return Config(rules=rules, secret=b"key", max_links=max_links, parse_size=4 << 20, parser="lexbor", obey_nofollow=True)
+    return Config(rules=rules, secret=b"key", max_links=max_links, parse_size=4 << 20, parser="lexbor")
 
 
 def opened(*, processes: int = 1, deadline: float = PATIENT, **more: int) -> ParserPool:
@@ -41,7 +42,7 @@ def opened(*, processes: int = 1, deadline: float = PATIENT, **more: int) -> Par
 
 
 async def read(pool: ParserPool, body: bytes, *, url: str = "http://host.test/", ruleset: int = 0) -> Parsed:
-    return await pool.parse(body, url=url, content_type="text/html; charset=utf-8", depth=0, ruleset=ruleset)
+    return await pool.parse(Page(url, "text/html; charset=utf-8", 0, ruleset, body))
 
 
 async def links(pool: ParserPool, *names: object) -> list[str]:
@@ -70,13 +71,8 @@ def has_ended(descriptor: int, seconds: float = 0) -> bool:
 
 async def test_a_page_comes_back_as_it_was_read():
     async with opened() as pool:
-        page = await pool.parse(
-            "<html lang=ko><title>제목</title><a href=a><a href=a><a href='/b' rel=nofollow>".encode("cp949"),
-            url="http://host.test/dir/",
-            content_type="text/html; charset=euc-kr",
-            depth=3,
-            ruleset=0,
-        )
+        body = "<html lang=ko><title>제목</title><a href=a><a href=a><a href='/b' rel=nofollow>".encode("cp949")
+        page = await pool.parse(Page("http://host.test/dir/", "text/html; charset=euc-kr", 3, 0, body))
 
     assert ("제목", "ko", "euc-kr", 3, None) == (page.title, page.lang, page.charset, page.links, page.fault)
     assert "http://host.test/dir/a\nhttp://host.test/b" == page.offers.urls
@@ -186,6 +182,14 @@ async def test_a_page_that_overruns_costs_itself_and_its_neighbours_nothing():
         assert "reading its links took more than 0.5 s" == pages.pop(3).fault
         assert urls(0, 1, 2, 4, 5, 6, 7) == [page.offers.urls for page in pages]
         assert before != pool.pids
+
+
+async def test_a_sitemap_is_given_more_time_than_a_page():
+    """The same attack, named a sitemap: five deadlines pass before it is given up, so 50,000 entries are read on any machine."""
+    async with opened(deadline=0.1) as pool:
+        pages = await asyncio.gather(*(pool.parse(Page("http://host.test/", "text/html", 0, 0, ATTACK, kind)) for kind in (Kind.A, Kind.SITEMAP)))
+
+    assert ["reading its links took more than 0.1 s", "reading its links took more than 0.5 s"] == [page.fault for page in pages]
 
 
 async def test_a_process_killed_while_idle_is_replaced():
@@ -306,19 +310,20 @@ async def test_a_pool_that_is_closed_at_once_has_started_nothing_that_stays():
 SCRIPT = f"""
 import asyncio
 from crawler.core.scope import Rules, Ruleset
-from crawler.parsing.harvest import Config
+from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
+from crawler.parsing.wire import Page
 
 rules = Rules((Ruleset("any", None, frozenset()),))
 
 async def crawl():
     async with ParserPool(processes=2, deadline=60) as pool:
-        pool.configure(Config(rules=rules, secret=b"k", max_links=9, parse_size=1 << 20, parser="lexbor", obey_nofollow=True))
-        ask = dict(url="http://host.test/", content_type="text/html", depth=0, ruleset=0)
-        page = await pool.parse(b"<a href=x>", **ask)
+        pool.configure(Config(rules=rules, secret=b"k", max_links=9, parse_size=1 << 20, parser="lexbor"))
+        ask = "http://host.test/", "text/html", 0, 0
+        page = await pool.parse(Page(*ask, b"<a href=x>"))
         while len(pool.pids) < 2:
             await asyncio.sleep(0)
-        slow = asyncio.create_task(pool.parse({SLOW[:5]!r} * {len(SLOW) // 5}, **ask))
+        slow = asyncio.create_task(pool.parse(Page(*ask, {SLOW[:5]!r} * {len(SLOW) // 5})))
         await asyncio.sleep(0)
         print(page.offers.urls, *pool.pids, flush=True)
         await asyncio.Event().wait()

@@ -13,6 +13,7 @@ from crawler.cli.units import (
     COUNT,
     CREDENTIALS,
     DURATION,
+    FAMILIES,
     GAP,
     HEADERS,
     HOSTS,
@@ -28,7 +29,8 @@ from crawler.cli.units import (
     read_cookies,
     words,
 )
-from crawler.core.settings import DEFAULTS, Scope
+from crawler.core.model import FOLLOWED, Kind
+from crawler.core.settings import DEFAULTS, Directive, Fold, Scope
 
 ENV_PREFIX = "CRAWLER_"
 
@@ -84,8 +86,9 @@ class Option(msgspec.Struct, frozen=True):
 
 LOAD, LIMITS, WHERE, MANNERS = "How fast", "When to stop", "Where to go", "Manners"
 PATIENCE, SIZES, SAFETY, KEEPING, MACHINE, SEEDS = "Patience", "Sizes", "Safety", "What is kept", "This machine", "Seed files"
-ACCESS = "Access"
-GROUPS = (LIMITS, WHERE, LOAD, MANNERS, ACCESS, PATIENCE, SIZES, SAFETY, KEEPING, SEEDS, MACHINE)
+ACCESS, LINKS, TRAPS = "Access", "Which links", "Traps"
+GROUPS = (LIMITS, WHERE, LINKS, LOAD, MANNERS, ACCESS, PATIENCE, SIZES, TRAPS, SAFETY, KEEPING, SEEDS, MACHINE)
+_KINDS = sorted(kind.value for kind in Kind if kind not in (Kind.SEED, Kind.REDIRECT, Kind.ROBOTS, Kind.SITEMAP, Kind.LISTED))
 """In the order of the help page: what is asked for most comes first."""
 
 OPTIONS: tuple[Option, ...] = (
@@ -98,14 +101,37 @@ OPTIONS: tuple[Option, ...] = (
            "directory, its host, its whole site with subdomains, or anywhere"),
     Option("include", ("--include",), PATTERNS, WHERE, "follow only URLs that match; may be given again", "everything"),
     Option("exclude", ("--exclude",), PATTERNS, WHERE, "never follow URLs that match; may be given again", "nothing"),
-    Option("max_segments", ("--max-segments",), COUNT, WHERE, "path segments of a URL beyond which it counts as a trap"),
-    Option("max_repeats", ("--max-repeats",), COUNT, WHERE, "times that one path segment may occur in a URL"),
+    Option("follow", ("--follow",), words(*_KINDS, many=True, metavar="KIND"), LINKS, "follow links of this kind too, such as hreflang or "
+           "form; may be given again", "navigation, canonical, next, feeds, sitemaps"),
+    Option("leave", ("--leave",), words(*(kind for kind in _KINDS if kind in FOLLOWED), many=True, metavar="KIND"), LINKS,
+           "do not follow links of this kind, such as feed; may be given again", "none"),
+    Option("page_requisites", ("--page-requisites/--no-page-requisites",), SWITCH, LINKS, "fetch images, style sheets, scripts and "
+           "whatever else a browser needs to show a page, from any host"),
+    Option("sitemaps", ("--sitemaps",), words("robots", "guess", "off"), LINKS, "read the sitemaps that robots.txt names (robots), look "
+           "for /sitemap.xml as well (guess), or none (off)"),
+    Option("fold", ("--fold",), words(*get_args(Fold), many=True, metavar="RULE"), LINKS, "take URLs for the same page that differ in this "
+           "only: query-order, tracking, session, index (trailing index files), or that name the same canonical; may be given again",
+           "URLs are the same when they are spelt the same"),
+    Option("pdf", ("--pdf/--no-pdf",), SWITCH, LINKS, "read the links of PDF documents (extra pdf)"),
+    Option("novelty", ("--novelty/--no-novelty",), SWITCH, TRAPS, "compare the texts of pages, to find near-duplicates and damp traps"),
+    Option("max_alike", ("--max-alike",), COUNT, TRAPS, "pages of one URL pattern that are all alike, beyond which the rest is left out"),
+    Option("max_hosts_per_site", ("--max-hosts-per-site",), COUNT, TRAPS, "hosts of one registrable domain that may enter"),
+    Option("max_per_host", ("--max-per-host",), COUNT, TRAPS, "URLs of one host that may enter", "no limit"),
+    Option("max_per_site", ("--max-per-site",), COUNT, TRAPS, "URLs of one registrable domain that may enter", "no limit"),
+    Option("max_segments", ("--max-segments",), COUNT, TRAPS, "path segments of a URL beyond which it counts as a trap"),
+    Option("max_repeats", ("--max-repeats",), COUNT, TRAPS, "times that one path segment may occur in a URL"),
+    Option("undamp", ("--undamp",), FAMILIES, TRAPS, "let in again what was damped as a trap: a pattern that crawler query traps shows, "
+           "or all; may be given again", "none"),
     Option("concurrency", ("-c", "--concurrency"), COUNT, LOAD, "requests in flight at once"),
     Option("per_host", ("--per-host",), COUNT, LOAD, "requests in flight at once to one host", "2, or 1 where robots.txt asks for a "
            "delay, or all with --delay 0"),
     Option("delay", ("--delay",), GAP, LOAD, "time between two requests to one host, as 2s or 1/s; 0 is as fast as it goes", "auto: begins "
            "with 1s, then as quick as the host answers"),
     Option("robots", ("--robots/--no-robots",), SWITCH, MANNERS, "obey robots.txt; say no only on a site that is yours"),
+    Option("disobey", ("--disobey",), words(*get_args(Directive), many=True, metavar="WORD"), MANNERS, "do not obey this directive of "
+           "pages: meta (robots in the markup), x-robots-tag, or links marked nofollow, ugc or sponsored; may be given again",
+           "all are obeyed"),
+    Option("obey_noindex", ("--obey-noindex/--no-obey-noindex",), SWITCH, MANNERS, "keep no body of a page that asks not to be indexed"),
     Option("contact", ("--contact",), TEXT, MANNERS, "address or URL where the owner of a site reaches you", "none"),
     Option("user_agent", ("-A", "--user-agent"), TEXT, MANNERS, "the whole User-Agent header", "steadycrawl/VERSION (+CONTACT)"),
     Option("headers", ("-H", "--header"), HEADERS, ACCESS, "a further request header, 'Name: value', or for one origin alone "
@@ -170,7 +196,8 @@ def read(option: Option, raw: units.Raw) -> object:
     """Return the value of a field. Raises ValueError with the words that belong after "must be"."""
     if option.unit.many:
         items = raw if isinstance(raw, list | tuple) else [raw]
-        return tuple(option.unit.read(item) for item in items if item != "")
+        unset = units.UNSET if option.unit.closed else frozenset({""})
+        return tuple(option.unit.read(item) for item in items if not (isinstance(item, str) and item.strip().lower() in unset))
     if isinstance(raw, str) and option.default is None and raw.strip().lower() in units.UNSET:
         return None
     value = option.unit.read(raw)

@@ -121,7 +121,7 @@ def _quoted(field: str, raw: units.Raw) -> str:
     if field in secrets.REDACTIONS:
         many = raw if isinstance(raw, list | tuple) else [raw]
         return ", ".join(repr(secrets.REDACTIONS[field](one)) if isinstance(one, str) else "something else" for one in many)
-    return repr(raw)
+    return ", ".join(map(repr, raw)) if isinstance(raw, list | tuple) else repr(raw)
 
 
 def _together(problems: list[str]) -> str:

@@ -171,6 +171,14 @@ def read_host(raw: Raw) -> str:
     raise ValueError("a host name like www.example.org")
 
 
+def read_pattern_of_urls(raw: Raw) -> str:
+    """Read a URL pattern as the view `traps` shows them, or the word all."""
+    text = read_text(raw) if isinstance(raw, str) else ""
+    if text == "all" or "/" in text:
+        return text.partition("://")[2] or text
+    raise ValueError("a URL pattern as crawler query traps shows them, like 'example.org/*?month&year', or all")
+
+
 class Unit(msgspec.Struct, frozen=True):
     """One way of writing a value: how it is read, how it is shown, and what stands for it in the help."""
 
@@ -179,6 +187,8 @@ class Unit(msgspec.Struct, frozen=True):
     show: Callable[[object], str] = str
     many: bool = False
     """The field holds a tuple of such values."""
+    closed: bool = False
+    """Only certain words are such values, so that `none` can stand for no value at all."""
     separator: str = "\n"
     """What parts many values in one environment variable."""
 
@@ -223,12 +233,15 @@ NETWORKS = Unit("NET", read_network, many=True, separator=",")
 HOSTS = Unit("HOST", read_host, many=True, separator=",")
 
 
-def words(*choices: str) -> Unit:
-    """Return the unit of a closed set of words."""
+FAMILIES = Unit("PATTERN", read_pattern_of_urls, many=True)
+
+
+def words(*choices: str, many: bool = False, metavar: str = "") -> Unit:
+    """Return the unit of a closed set of words, of which *many* may be given."""
 
     def read(raw: Raw) -> str:
         if isinstance(raw, str) and raw.strip().lower() in choices:
             return raw.strip().lower()
         raise ValueError(f"one of {', '.join(choices)}")
 
-    return Unit("|".join(choices), read)
+    return Unit(metavar or "|".join(choices), read, many=many, closed=many, separator="," if many else "\n")

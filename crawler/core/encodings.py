@@ -126,7 +126,7 @@ def is_html(body: bytes, content_type: str | None) -> bool:
 
 def encoding_of(body: bytes, content_type: str | None) -> str:
     """Return the name of the encoding of an HTML page, in lower case."""
-    return _marked(body) or _of_http(content_type) or prescan(body[:PRESCAN_BYTES]) or _guess(body)
+    return _marked(body) or of_http(content_type) or prescan(body[:PRESCAN_BYTES]) or _guess(body)
 
 
 def decode(body: bytes, encoding: str) -> str:
@@ -230,7 +230,8 @@ def _marked(body: bytes) -> str | None:
     return None
 
 
-def _of_http(content_type: str | None) -> str | None:
+def of_http(content_type: str | None) -> str | None:
+    """Return the name of the encoding that a Content-Type header declares, None for none that is known."""
     return _charset_of(content_type[:256]) if content_type is not None else None
 
 

@@ -39,10 +39,82 @@ class Kind(StrEnum):
     AREA = "area"
     FRAME = "frame"
     REFRESH = "refresh"
+    PREV = "prev"
+    ALTERNATE = "alternate"
+    HREFLANG = "hreflang"
+    AMP = "amp"
+    BASE = "base"
+    FORM = "form"
+    CONTENT_LOCATION = "content-location"
+    SOURCE = "source"
+    VIDEO = "video"
+    AUDIO = "audio"
+    TRACK = "track"
+    OBJECT = "object"
+    EMBED = "embed"
+    SVG = "svg"
+    ICON = "icon"
+    MANIFEST = "manifest"
+    CSS = "css"
+    LISTED = "listed"
 
 
 KINDS: tuple[Kind, ...] = tuple(Kind)
 KIND_CODE: dict[Kind, int] = {kind: code for code, kind in enumerate(KINDS)}
+KIND_MEANINGS: dict[Kind, str] = {
+    Kind.SEED: "named by the seed file or the command line",
+    Kind.A: "a link: a href, an item of a feed",
+    Kind.REDIRECT: "the Location of an answer",
+    Kind.CANONICAL: "the page's own idea of its address: link rel=canonical, in the page or in the Link header",
+    Kind.SITEMAP: "a sitemap: named by robots.txt or by a sitemap index, or guessed",
+    Kind.NEXT: "the next page of a series: link or a rel=next",
+    Kind.IFRAME: "iframe src",
+    Kind.IMG: "img src and srcset, input type=image, an enclosure or a sitemap's image",
+    Kind.SCRIPT: "script src",
+    Kind.STYLESHEET: "link rel=stylesheet, xml-stylesheet",
+    Kind.FEED: "link rel=alternate to RSS, Atom or a JSON feed",
+    Kind.ROBOTS: "robots.txt of an origin",
+    Kind.OTHER: "any other link element",
+    Kind.AREA: "area href of an image map",
+    Kind.FRAME: "frame src",
+    Kind.REFRESH: "meta refresh, or the Refresh header",
+    Kind.PREV: "the page before in a series: rel=prev",
+    Kind.ALTERNATE: "the same content in another form: link rel=alternate",
+    Kind.HREFLANG: "the same content in another language: link rel=alternate hreflang",
+    Kind.AMP: "link rel=amphtml",
+    Kind.BASE: "base href",
+    Kind.FORM: "the action of a form that is sent with GET",
+    Kind.CONTENT_LOCATION: "the Content-Location header",
+    Kind.SOURCE: "source src and srcset, in pictures, videos and audio",
+    Kind.VIDEO: "video src and poster",
+    Kind.AUDIO: "audio src",
+    Kind.TRACK: "track src",
+    Kind.OBJECT: "object data",
+    Kind.EMBED: "embed src",
+    Kind.SVG: "href of an SVG use, image or feImage element",
+    Kind.ICON: "link rel=icon, icons of a manifest",
+    Kind.MANIFEST: "link rel=manifest",
+    Kind.CSS: "url() and @import of a style sheet",
+    Kind.LISTED: "a page that a sitemap lists",
+}
+FOLLOWED = frozenset(
+    {
+        Kind.SEED, Kind.A, Kind.AREA, Kind.REDIRECT, Kind.CANONICAL, Kind.SITEMAP, Kind.NEXT, Kind.IFRAME, Kind.FRAME, Kind.FEED,
+        Kind.REFRESH, Kind.ROBOTS, Kind.LISTED,
+    }
+)  # fmt: skip
+"""What is followed unless settings say otherwise."""
+REQUISITES = frozenset(
+    {
+        Kind.IMG, Kind.SOURCE, Kind.VIDEO, Kind.AUDIO, Kind.TRACK, Kind.SCRIPT, Kind.STYLESHEET, Kind.OBJECT, Kind.EMBED, Kind.SVG,
+        Kind.ICON, Kind.MANIFEST, Kind.CSS,
+    }
+)  # fmt: skip
+"""What a browser fetches to show a page, frames aside."""
+VOUCHED = frozenset({Kind.SEED, Kind.LISTED})
+"""What somebody has put on a list that has an end: never damped as a trap."""
+CARRIED = REQUISITES | {Kind.SITEMAP}
+"""What a redirect does not turn into a page: the target is of the same kind."""
 
 
 class State(enum.IntEnum):
@@ -171,6 +243,7 @@ class Offers(msgspec.Struct, frozen=True, gc=False):
     verdicts: bytes = b""
     fingerprints: bytes = b""
     rules: tuple[tuple[str, str], ...] = ()
+    """A URL that is there in several kinds has an entry for each."""
     depth: int = 0
     ruleset: int = 0
     hops: int = 0
@@ -191,12 +264,22 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     lang: str | None = None
     charset: str | None = None
     noindex: bool = False
+    """The page asks not to be indexed, in its markup or its headers."""
     nofollow: bool = False
+    """The page asks not to follow its links, likewise."""
     links: int = 0
     """Links in the page before repeats were dropped."""
     links_truncated: bool = False
     fault: str | None = None
     """Why the page could not be read, when it could not: the fault `parse` is recorded beside the page."""
+    simhash: int | None = None
+    """Of the text (crawler.core.simhash), None where there are too few words."""
+    has_text: bool = False
+    """It is a page with a text, however short; what it says can be compared with others."""
+    folds_into: str | None = None
+    """The page's own idea of its address, where that decides (`--fold canonical`) and is another one."""
+    listed: tuple[tuple[str, int | None, float | None], ...] = ()
+    """What a sitemap says of the pages it lists: URL, last change (Unix seconds), priority (0 to 1)."""
 
 
 NOTHING_PARSED = Parsed()
@@ -319,6 +402,8 @@ class RobotsRead(msgspec.Struct, frozen=True, gc=False, tag=True):
     detail: str | None = None
     target: str | None = None
     """Where it redirects to, when it does."""
+    offers: Offers = NO_OFFERS
+    """The sitemaps that it names."""
 
 
 Visited = Fetched | Redirected | Answered | Failed | RobotsRead

@@ -105,6 +105,8 @@ def after(outcome: Outcome, settings: Settings, *, now: float, chance: float) ->
     """Say what happens next; *chance* is a random number in [0, 1)."""
     tries = outcome.request.tries + 1
     match outcome:
+        case Fetched(parsed=parsed) if parsed.folds_into is not None:
+            return Next(State.EXCLUDED, tries, reason=Reason.DUPLICATE, rule=f"fold canonical: {parsed.folds_into}")
         case Fetched() | Redirected():
             return Next(State.DONE, tries)
         case Barred():

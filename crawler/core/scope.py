@@ -13,11 +13,25 @@ from collections.abc import Iterable
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import Kind, Link, Reason, Rejected, Request
+from crawler.core.model import CARRIED, FOLLOWED, MAX_HOPS, REQUISITES, VOUCHED, Kind, Link, Reason, Rejected, Request
+from crawler.core.patterns import pattern_of
 from crawler.core.settings import Scope as ScopeName
 from crawler.core.settings import Settings
 
+ALIKE_DEPTH = 2_000
+"""Links away from a seed beyond which a URL does not enter, if its pattern's pages are all alike: a next month for ever."""
+MAX_SITEMAP_HOPS = 3
+"""Sitemap indexes one below the other (sitemaps.org allows one level; what is seen in the wild stays within three)."""
+MOST_SITEMAPS = 500
+"""Sitemaps of one robots.txt that are read, as many as Google takes."""
+SITEMAP_DEPTH = 1
+"""Depth of a sitemap that robots.txt names: as far from a seed as what the seed links to."""
+ALL = "all"
 _SLASHES_OF_A_ROOT_FILE = 3
+
+
+Verdict = tuple[Reason, str]
+"""Why a URL may not enter, and the rule that decided, in words."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +60,25 @@ class Rules(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     max_segments: int = 20
     max_repeats: int = 3
+    follow: frozenset[Kind] = FOLLOWED
+    """Kinds of links that are followed."""
+    folds: tuple[str, ...] = ()
+    damped: tuple[tuple[str, str], ...] = ()
+    """URL patterns whose pages are all alike, each with `alike` or `closed`."""
+    undamped: tuple[str, ...] = ()
+
+
+def rules_of(rulesets: Iterable[Ruleset], settings: Settings) -> Rules:
+    """Return the bounds of a crawl."""
+    follow = (FOLLOWED | {Kind(word) for word in settings.follow}) - {Kind(word) for word in settings.leave}
+    if settings.page_requisites:
+        follow |= REQUISITES
+    if settings.sitemaps == "off":
+        follow -= {Kind.SITEMAP}
+    return Rules(
+        tuple(rulesets), settings.include, settings.exclude, settings.max_segments, settings.max_repeats, follow, settings.fold, (),
+        settings.undamp,
+    )  # fmt: skip
 
 
 def ruleset_of(seeds: Iterable[str], options: Options, settings: Settings) -> Ruleset:
@@ -75,6 +108,10 @@ class Scope:
         self._exclude = [re.compile(pattern) for pattern in rules.exclude]
         self._prefixes = [tuple(ruleset.prefixes) for ruleset in rules.rulesets]
         self._pages = [frozenset(ruleset.prefixes) for ruleset in rules.rulesets]
+        self.left_out: dict[Kind, Verdict] = {kind: (Reason.SCOPE, _not_followed(kind)) for kind in Kind if kind not in rules.follow}
+        self._seed_sites: list[frozenset[str]] = []
+        self._damped = dict(rules.damped)
+        self._undamped = frozenset(rules.undamped)
 
     def judge(self, link: Link) -> Request | Rejected:
         """Turn a spelt link into a request, or say why it may not enter."""
@@ -82,34 +119,88 @@ class Scope:
         host = urls.host_of(origin)
         if link.twin is not None and is_twin(host, link.twin):
             self.adopt(host, link.ruleset)
-        verdict = self.verdict(link.url, host, link.kind, link.depth, link.ruleset)
+        verdict = self.verdict(link.url, host, link.kind, link.depth, link.ruleset, link.hops)
         if verdict is not None:
             return Rejected(link, *verdict)
         priority = -1 if link.kind is Kind.REDIRECT else link.depth
         return Request(link.url, origin, host, link.kind, link.depth, priority, link.ruleset, link.hops)
 
-    def verdict(self, url: str, host: str, kind: Kind, depth: int, ruleset: int) -> tuple[Reason, str] | None:
+    def verdict(self, url: str, host: str, kind: Kind, depth: int, ruleset: int, hops: int = 0) -> Verdict | None:
         """Return (reason, rule) when a spelt URL may not enter, None when it may. The hot half of `judge`.
 
         Depth is asked last: what is refused for its depth would be allowed nearer to a seed, by every other rule.
+        What a page needs to be shown may come from anywhere and belongs to its page, whatever the depth.
         """
         bounds = self.rules.rulesets[ruleset]
         if url.endswith("/robots.txt") and url.count("/") == _SLASHES_OF_A_ROOT_FILE:
             return Reason.SKIPPED, "robots.txt is read for its rules, not kept as a page"
-        if kind is not Kind.SEED:
-            outside = self._outside(url, host, bounds, ruleset)
-            if outside is not None:
-                return Reason.SCOPE, outside
-        if self._exclude or self._include:
-            refused = self._by_pattern(url, seed=kind is Kind.SEED)
-            if refused is not None:
-                return Reason.SCOPE, refused
-        trap = self._trap(url)
-        if trap is not None:
-            return trap
-        if bounds.depth is not None and depth > bounds.depth:
+        if kind in self.left_out:
+            return self.left_out[kind]
+        refused = self._elsewhere(url, host, kind, hops, ruleset)
+        if refused is None and (self._exclude or self._include):
+            refused = self._by_pattern(url, wanted=kind in CARRIED or kind is Kind.SEED)
+        if refused is None:
+            refused = self._trap(url) or (self._damp(url, host, depth, ruleset) if self._damped and kind not in VOUCHED else None)
+        if refused is not None:
+            return refused
+        depth += kind is Kind.SITEMAP       # what it lists lies one further, and there is nothing else in it
+        if bounds.depth is not None and depth > bounds.depth and kind not in REQUISITES:
             return Reason.DEPTH, depth_rule(depth, bounds.depth)
         return None
+
+    def sitemap_links(self, robots: str, origin: str, named: Iterable[str]) -> list[Link]:
+        """Return the sitemaps that the robots.txt of an origin names, for the first seeds to whose part of the web it belongs."""
+        host = urls.host_of(origin)
+        for number, bounds in enumerate(self.rules.rulesets):
+            if bounds.scope != "page" and (host in bounds.hosts or self._outside(f"{origin}/", host, bounds, number) is None):
+                found = [spelt for reference in named if (spelt := _spelt(reference, robots)) is not None]
+                return [Link(url, Kind.SITEMAP, SITEMAP_DEPTH, number) for url in dict.fromkeys(found)]
+        return []
+
+    def damp(self, damped: Iterable[tuple[str, str]]) -> None:
+        """Note URL patterns whose pages are all alike."""
+        self._damped.update((pattern, state) for pattern, state in damped if not self.is_undamped(pattern))
+        self.rules = msgspec.structs.replace(self.rules, damped=tuple(self._damped.items()))
+
+    def is_undamped(self, pattern: str) -> bool:
+        """Tell whether the user wants a pattern never to be damped."""
+        return pattern in self._undamped or ALL in self._undamped
+
+    def family(self, url: str, host: str, ruleset: int) -> str:
+        """Return the URL pattern that a URL counts for: hosts that no seed names are one with all others of their site."""
+        return pattern_of(url, whole_site=None if host in self.rules.rulesets[ruleset].hosts else urls.site_of(host))
+
+    def is_late(self, url: str, ruleset: int) -> bool:
+        """Tell whether a URL comes after all others of its host: its pattern's pages are all alike."""
+        return bool(self._damped) and self.family(url, urls.host_of(urls.split(url)[0]), ruleset) in self._damped
+
+    def _damp(self, url: str, host: str, depth: int, ruleset: int) -> Verdict | None:
+        pattern = self.family(url, host, ruleset)
+        state = self._damped.get(pattern)
+        if state == "closed":
+            return Reason.TRAP, f"the pages of {pattern} are all alike; --undamp lets it in"
+        if state is not None and depth > ALIKE_DEPTH:
+            return Reason.TRAP, f"the pages of {pattern} are all alike, and depth {depth} is beyond {ALIKE_DEPTH}; --undamp lets it in"
+        return None
+
+    def _elsewhere(self, url: str, host: str, kind: Kind, hops: int, ruleset: int) -> Verdict | None:
+        if kind in CARRIED:
+            return self._carried_too_far(host, kind, hops, ruleset)
+        outside = None if kind is Kind.SEED else self._outside(url, host, self.rules.rulesets[ruleset], ruleset)
+        return None if outside is None else (Reason.SCOPE, outside)
+
+    def _carried_too_far(self, host: str, kind: Kind, hops: int, ruleset: int) -> Verdict | None:
+        """Bound what is let in from outside: sitemaps to the seeds' sites (sitemaps.org, "Sitemap file location"), both in a row."""
+        if kind is not Kind.SITEMAP:
+            return (Reason.TRAP, f"more than {MAX_HOPS} page requisites behind one another") if hops > MAX_HOPS else None
+        if hops > MAX_SITEMAP_HOPS:
+            return Reason.TRAP, f"more than {MAX_SITEMAP_HOPS} sitemap indexes below one another"
+        if not self._seed_sites:
+            self._seed_sites = [frozenset(map(urls.site_of, bounds.hosts)) for bounds in self.rules.rulesets]
+        bounds = self.rules.rulesets[ruleset]
+        if bounds.scope == "any" or urls.site_of(host) in self._seed_sites[ruleset]:
+            return None
+        return Reason.SCOPE, f"sitemap: {urls.site_of(host)} is no seed's site"
 
     def adopt(self, host: str, ruleset: int = 0) -> bool:
         """Let a twin of a seed's host in; return whether that was news."""
@@ -121,6 +212,7 @@ class Scope:
         prefixes = bounds.prefixes + tuple(_rehosted(bounds.prefixes, host))
         grown[ruleset] = Ruleset(bounds.scope, bounds.depth, bounds.hosts | {host}, prefixes)
         self._prefixes[ruleset], self._pages[ruleset] = prefixes, frozenset(prefixes)
+        self._seed_sites = []
         self.rules = msgspec.structs.replace(self.rules, rulesets=tuple(grown))
         return True
 
@@ -140,16 +232,16 @@ class Scope:
             return None if host + path in self._pages[ruleset] else "scope page: not a seed itself"
         return None if (host + path).startswith(self._prefixes[ruleset]) else "scope path: not below a seed's directory"
 
-    def _by_pattern(self, url: str, *, seed: bool) -> str | None:
-        """Return the pattern that keeps a URL out; a seed need not be included, for it says itself that it is wanted."""
+    def _by_pattern(self, url: str, *, wanted: bool) -> Verdict | None:
+        """Return the pattern that keeps a URL out; a seed need not be included, nor what belongs to a page that is."""
         for pattern in self._exclude:
             if pattern.search(url):
-                return f"exclude {pattern.pattern}"
-        if self._include and not seed and not any(pattern.search(url) for pattern in self._include):
-            return "include: no pattern matches"
+                return Reason.SCOPE, f"exclude {pattern.pattern}"
+        if self._include and not wanted and not any(pattern.search(url) for pattern in self._include):
+            return Reason.SCOPE, "include: no pattern matches"
         return None
 
-    def _trap(self, url: str) -> tuple[Reason, str] | None:
+    def _trap(self, url: str) -> Verdict | None:
         path = urls.split(url)[1].partition("?")[0]
         slashes = path.count("/")
         if slashes > self.rules.max_segments:
@@ -163,6 +255,21 @@ class Scope:
         if times > self.rules.max_repeats:
             return Reason.TRAP, f"path segment {segment!r} occurs {times} times, more than {self.rules.max_repeats}"
         return None
+
+
+def _spelt(reference: str, base: str) -> str | None:
+    try:
+        return urls.spell(reference, base)
+    except urls.UrlError:
+        return None
+
+
+def _not_followed(kind: Kind) -> str:
+    if kind is Kind.SITEMAP:
+        return "kind sitemap: --sitemaps off"
+    if kind in FOLLOWED:
+        return f"kind {kind}: --leave {kind}"
+    return f"kind {kind}: not followed without {'--page-requisites' if kind in REQUISITES else f'--follow {kind}'}"
 
 
 def depth_rule(depth: int, limit: int) -> str:

@@ -15,6 +15,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 Scope = Literal["page", "path", "host", "site", "any"]
+Directive = Literal["meta", "x-robots-tag", "nofollow", "ugc", "sponsored"]
+Fold = Literal["query-order", "tracking", "session", "index", "canonical"]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Bytes = Annotated[int, Meta(ge=0)]
@@ -85,8 +87,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Path segments of a URL beyond which it counts as a trap."""
     max_repeats: Count = 3
     """Times that one path segment may occur in a URL."""
+    follow: tuple[str, ...] = ()
+    """Kinds of links that are followed besides the usual ones."""
+    leave: tuple[str, ...] = ()
+    """Kinds of links that are not followed, though usually they are."""
+    page_requisites: bool = False
+    """Fetch what a browser needs to show a page, from wherever it comes."""
+    sitemaps: Literal["robots", "guess", "off"] = "robots"
+    """`robots`: those that robots.txt names; `guess`: /sitemap.xml of the seeds' origins as well; `off`: none."""
+    pdf: bool = False
+    """Read the links of PDF documents (extra `pdf`)."""
+
+    # folding
+    fold: tuple[Fold, ...] = ()
+    """By what URLs are taken for the same page."""
+
+    # traps
+    novelty: bool = True
+    """Compare the texts of pages, for near-duplicates and traps."""
+    max_alike: Count = 25_000
+    """Pages of one URL pattern that are all alike, beyond which the pattern is closed."""
+    max_per_host: Count | None = None
+    """URLs of one host that may enter."""
+    max_per_site: Count | None = None
+    """URLs of one registrable domain that may enter."""
+    max_hosts_per_site: Count = 1_000
+    """Hosts of one registrable domain that may enter; seeds' hosts always may."""
+    undamp: tuple[str, ...] = ()
+    """URL patterns that are never damped; `all` is every one."""
 
     # manners
+    disobey: tuple[Directive, ...] = ()
+    """Directives of pages that are not obeyed."""
+    obey_noindex: bool = False
+    """Keep no body of a page that asks not to be indexed."""
     robots: bool = True
     user_agent: str | None = None
     """The whole User-Agent header; None is `steadycrawl/<version>` with the contact."""

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -23,27 +24,40 @@ from crawler.clock import Clock, SystemClock
 from crawler.core import policy, secrets, urls
 from crawler.core.metrics import Fold, Snapshot, Summary
 from crawler.core.metrics import Outcome as RunOutcome
-from crawler.core.model import NETWORK_FAULTS, Failed, Redirected, Rejected, Request, RobotsRead, State, Visited
+from crawler.core.model import (
+    KIND_CODE,
+    NETWORK_FAULTS,
+    Failed,
+    Fetched,
+    Redirected,
+    Rejected,
+    Request,
+    RobotsRead,
+    State,
+    Visited,
+)
 from crawler.core.policy import Next
 from crawler.core.schedule import Schedule
-from crawler.core.scope import Rules, Scope, ruleset_of
+from crawler.core.scope import Scope, rules_of, ruleset_of
 from crawler.core.seeds import Seed, Source
-from crawler.core.settings import Settings
+from crawler.core.settings import Directive, Settings
 from crawler.engine import telling
 from crawler.engine.committer import BACKLOG, BATCH, Committer
 from crawler.engine.feeder import Feeder
 from crawler.engine.network import Network
+from crawler.engine.novelty import Novelty
 from crawler.engine.recording import Landed
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
 from crawler.fetch.cookiefile import read_cookie_file
 from crawler.fetch.cookies import SiteJar
 from crawler.fetch.guard import Guard
-from crawler.fetch.routes import Routes
+from crawler.fetch.routes import Routes, need_extra
 from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
-from crawler.frontier.ledger import Ledger, Past, seed_links
+from crawler.frontier.ledger import Ledger, Past, guessed_sitemaps, seed_links
 from crawler.frontier.sqlite import SqliteFrontier
+from crawler.frontier.writing import Writer
 from crawler.hooks import Hooks, HostRested, Notice, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
 from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
@@ -54,7 +68,10 @@ PROGRESS_EVERY = 0.2
 SEEDS_AT_ONCE = 5_000
 PRODUCT = "steadycrawl"
 """The product token that robots.txt addresses us by."""
-_BOUNDS = ("scope", "depth", "include", "exclude", "max_segments", "max_repeats", "robots", "allow_net", "deny_net")
+_BOUNDS = (
+    "scope", "depth", "include", "exclude", "max_segments", "max_repeats", "robots", "allow_net", "deny_net", "follow", "leave",
+    "page_requisites", "sitemaps", "fold", "disobey", "undamp", "max_alike", "max_per_host", "max_per_site", "max_hosts_per_site",
+)  # fmt: skip
 
 
 class Crawler:
@@ -113,6 +130,8 @@ class Crawler:
     def _prepare(self) -> None:
         """Read the files that settings name, before anything is made or held. Raises WrongSettings."""
         settings = self._settings
+        if settings.pdf:
+            need_extra("pdf", "pypdf", "--pdf")
         self._routes = Routes(settings)
         self._cookie_file = None if settings.cookies in ("on", "off") else read_cookie_file(Path(settings.cookies))
 
@@ -158,24 +177,32 @@ class Crawler:
         self._seed_urls = [url for _, seeds in rulesets for url in seeds]
         self._seed_count = len(self._seed_urls)
         settings = self._settings
-        rules = Rules(
-            tuple(ruleset_of(seeds, options, settings) for options, seeds in rulesets),
-            settings.include, settings.exclude, settings.max_segments, settings.max_repeats,
-        )  # fmt: skip
-        self._scope = Scope(rules)
+        self._scope = Scope(rules_of((ruleset_of(seeds, options, settings) for options, seeds in rulesets), settings))
         for ruleset, host in await self._ledger.twins():
             self._twins.add((ruleset, host))
             self._scope.adopt(host, ruleset)
-        self._frontier.writer.depth_limit = lambda ruleset: self._scope.rules.rulesets[ruleset].depth
+        self._bound(self._frontier.writer)
         links = seed_links(new)
         for start in range(0, len(links), SEEDS_AT_ONCE):
             judged = [self._scope.judge(link) for link in links[start : start + SEEDS_AT_ONCE]]
             await self._frontier.add(judged)
             for refused in [one for one in judged if isinstance(one, Rejected)][:3]:
                 await self._hooks.send(Notice(f"the seed {refused.link.url} is not crawled: {refused.rule}"))
+        if settings.sitemaps == "guess":
+            guesses = [link for number, (_, seeds) in enumerate(rulesets) for link in guessed_sitemaps(seeds, number)]
+            await self._frontier.add([self._scope.judge(link) for link in guesses])
         if new:
             await self._ledger.remember_seeds(new, unjudged=unjudged or past.resumed)
         return new
+
+    def _bound(self, writer: Writer) -> None:
+        """Tell the writer what it has to know of the bounds."""
+        settings, scope = self._settings, self._scope
+        writer.depth_limit = lambda ruleset: scope.rules.rulesets[ruleset].depth
+        writer.followed = frozenset(KIND_CODE[kind] for kind in scope.rules.follow)
+        writer.is_late = scope.is_late
+        writer.budgets.per_host, writer.budgets.per_site = settings.max_per_host, settings.max_per_site
+        writer.budgets.hosts_per_site = settings.max_hosts_per_site
 
     async def _wire(self, stack: AsyncExitStack, started: float, past: Past) -> None:
         """Put the parts together."""
@@ -187,6 +214,10 @@ class Crawler:
         )  # fmt: skip
         jar = await self._jar()
         self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, routes=self._routes, cookies=jar))
+        self._novelty = Novelty(settings, scope=self._scope, ledger=self._ledger, hooks=self._hooks, clock=clock, changed=self._reconfigure)
+        if settings.undamp:
+            await self._ledger.forget_patterns(settings.undamp)
+        await self._novelty.restore()
         self._parsers = ParserPool(processes=settings.parsers or _processes())
         self._parsers.configure(self._config())
         await stack.enter_async_context(self._parsers)
@@ -204,7 +235,7 @@ class Crawler:
         self._visitor = Visitor(
             settings, fetcher=self._fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
             secret=frontier.secret, clock=clock, adopted=self._adopted, hooks=self._hooks,
-            jar=jar, cookies_of=frontier.cookies_of,
+            jar=jar, cookies_of=frontier.cookies_of, is_no_page=frontier.is_no_page,
         )  # fmt: skip
 
     async def _jar(self) -> SiteJar | None:
@@ -219,7 +250,8 @@ class Crawler:
         settings = self._settings
         return Config(
             rules=self._scope.rules, secret=self._frontier.secret, max_links=settings.max_links, parse_size=settings.parse_size,
-            parser=settings.parser, obey_nofollow=settings.robots,
+            parser=settings.parser, pdf=settings.pdf, novelty=settings.novelty,
+            disobey=frozenset(settings.disobey if settings.robots else get_args(Directive)),
         )  # fmt: skip
 
     # --- running -------------------------------------------------------------------------------------------------
@@ -241,11 +273,13 @@ class Crawler:
                     group.create_task(self._rejudge())
                 workers = [group.create_task(self._work()) for _ in range(self._settings.concurrency)]
                 reporting = group.create_task(self._tell_progress())
+                self._novelty.start(group)
                 await self._feeder.run()
                 await self._land(workers)
                 await self._network.close()
                 while self._committer.unsettled:
                     await self._feeder.wait_stirred(1.0)
+                await self._novelty.remember()
                 for task in (committing, reporting):
                     task.cancel()
             outcome = await self._outcome()
@@ -297,6 +331,9 @@ class Crawler:
             self._received += outcome.reply.wire_bytes
         if isinstance(outcome, RobotsRead):
             rest = schedule.learn(outcome, now) or (None if schedule.is_dead(outcome.request) else rest)
+            if outcome.text is not None and self._settings.sitemaps != "off":
+                named = schedule.sitemaps(outcome.request)
+                outcome = msgspec.structs.replace(outcome, offers=self._visitor.sitemaps(outcome.request, named))
         elif isinstance(outcome, Failed):
             broken = schedule.breaker(host_id, now, chance) if outcome.reply is None and outcome.fault in NETWORK_FAULTS else None
             if broken is not None:      # it is the host, so the URL loses no attempt
@@ -305,7 +342,8 @@ class Crawler:
             schedule.rest(host_id, rest, now)
             self._group.create_task(self._hooks.send(HostRested(outcome.request.host, rest.seconds, rest.why)))
         again = isinstance(outcome, Redirected) and self._visitor.is_circle(outcome)
-        return Landed(outcome, next_, now, again, schedule.crawl_delay(host_id))
+        near = self._novelty.note(outcome) if isinstance(outcome, Fetched) else None
+        return Landed(outcome, next_, now, again, schedule.crawl_delay(host_id), near)
 
     def _committed(self, elsewhere: bool) -> None:  # noqa: FBT001 - a callback that is told one thing
         """Note a commit; *elsewhere*: hosts that are not in hand got URLs."""
@@ -314,9 +352,13 @@ class Crawler:
             self._feeder.look()
         self._feeder.stir()
 
+    def _reconfigure(self) -> None:
+        """Let the parsers know that the bounds have changed."""
+        self._parsers.configure(self._config())
+
     def _adopted(self) -> None:
         """Let the parsers and the next run know that a seed's redirect has let its twin in."""
-        self._parsers.configure(self._config())
+        self._reconfigure()
         self._twins = {
             (number, host)
             for number, ruleset in enumerate(self._scope.rules.rulesets)
@@ -328,15 +370,26 @@ class Crawler:
     async def _rejudge(self) -> None:
         """Apply changed bounds to what waits, in the background, and say what that came to; a stop leaves it to the next run."""
         allowed = refused = 0
+        if self._settings.sitemaps != "off":
+            await self._offer_named_sitemaps()
         last: int | None = 0
         while last is not None and not self._ending:
-            last, more, fewer = await finish(self._ledger.rejudge(self._scope, last, robots=self._settings.robots))
+            last, more, fewer = await finish(self._ledger.rejudge(self._scope, last, self._settings))
             allowed, refused = allowed + more, refused + fewer
             self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
         self._feeder.expecting -= 1
         self._feeder.stir()
         if allowed or refused:
             await self._hooks.send(SettingsApplied(allowed, refused))
+
+    async def _offer_named_sitemaps(self) -> None:
+        """Offer what robots.txt files that were read before name, for they may not have been asked for then."""
+        last: int | None = 0
+        while last is not None and not self._ending:
+            last, links = await finish(self._ledger.named_sitemaps(last, self._scope, PRODUCT))
+            if links:
+                await finish(self._frontier.add([self._scope.judge(link) for link in links]))
+                self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
 
     # --- stopping ------------------------------------------------------------------------------------------------
 

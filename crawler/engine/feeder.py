@@ -8,11 +8,12 @@ deadlocks once it is full.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from crawler.clock import Clock
 from crawler.core import robots
-from crawler.core.model import Barred, Failed, Kind, Reason, Request, State
+from crawler.core.folds import UNFOLDED, Folds
+from crawler.core.model import Barred, Failed, Kind, Link, Reason, Request, State, UrlId
 from crawler.core.policy import Next
 from crawler.core.schedule import Barred as BarredByRobots
 from crawler.core.schedule import Idle, Memory, Ready, Schedule, Unreachable, Wait
@@ -54,6 +55,7 @@ class Feeder:
         self._clock = clock
         self._agent = agent
         self._over = over
+        self._folds = Folds(name for name in settings.fold if name != "canonical")
         self._connects, self._connects_at = float(CONNECTS_AT_ONCE), 0.0
         self._most_hosts = hosts_in_hand(settings)
         self._stirred = asyncio.Event()
@@ -171,9 +173,12 @@ class Feeder:
         size = max(FEWEST_PER_HOST, min(MOST_PER_HOST, URLS_IN_HAND // max(1, len(self._schedule) + hosts // 8)))
         self._schedule.low_water = size // 4
         leases = await self._frontier.claim(now=now, hosts=hosts, urls=size, refill=refill) if hosts or refill else []
+        folded = self._fold(leases) if self._folds else {}
+        if folded:      # what they fold into is durable before they are refused
+            await self._frontier.add([self._scope.judge(link) for link, _ in folded.values()])
         moment = self._clock.now()
         for lease in leases:
-            self._take_in_hand(lease, moment)
+            self._take_in_hand(lease, moment, folded)
         self._schedule.nothing_more(set(refill) - {lease.id for lease in leases})
         if hosts or spent:
             self._wake = None
@@ -186,7 +191,15 @@ class Feeder:
         """Say that the frontier may have a further host."""
         self._wake = 0.0
 
-    def _take_in_hand(self, lease: Lease, now: float) -> None:
+    def _fold(self, leases: Sequence[Lease]) -> dict[UrlId, tuple[Link, str]]:
+        """Return what folds, though it waited before anyone asked for folding: row -> (what it folds into, the rule)."""
+        found: dict[UrlId, tuple[Link, str]] = {}
+        for request in (request for lease in leases for request in lease.requests):
+            if request.kind not in UNFOLDED and (into := self._folds.fold(request.url)) is not None:
+                found[request.id] = Link(into[0], request.kind, request.depth, request.ruleset, request.hops), into[1]
+        return found
+
+    def _take_in_hand(self, lease: Lease, now: float, folded: Mapping[UrlId, tuple[Link, str]]) -> None:
         host = lease.host
         schedule = self._schedule
         if not schedule.holds(host.host_id):
@@ -199,6 +212,8 @@ class Feeder:
         good = []
         for request in lease.requests:
             verdict = self._scope.verdict(request.url, request.host, request.kind, request.depth, request.ruleset)
+            if verdict is None and request.id in folded:
+                verdict = Reason.DUPLICATE, folded[request.id][1]
             if verdict is None:
                 good.append(request)
             else:       # the bounds have changed since it was queued, or the database was made by somebody else
@@ -222,6 +237,9 @@ class Feeder:
             return True
         full = len(self._schedule) >= self._most_hosts
         if (self._schedule.hungry() and not full) or self._schedule.spent_ready(full=full):
+            return False
+        if "canonical" in self._settings.fold and await self._frontier.bring_back():
+            self.look()
             return False
         now = self._clock.now()
         horizon = now + max(self._settings.max_rest, 2 * (self._settings.delay or 0.0))     # a gap of one's own is no rest

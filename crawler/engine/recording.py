@@ -34,6 +34,8 @@ class Landed(msgspec.Struct, frozen=True, gc=False):
     at: float
     again: bool = False
     crawl_delay: float | None = None
+    near: int | None = None
+    """Row of an earlier page whose text is nearly the same."""
     void: bool = False
     """Nothing of it is true: the network was down, and the URL goes back as if it had not been asked for."""
 
@@ -49,8 +51,8 @@ def body_of(outcome: Outcome) -> Body | None:
 
 
 def is_page(outcome: Outcome) -> bool:
-    """Tell whether an outcome is a page: a good answer that is kept."""
-    return isinstance(outcome, Fetched)
+    """Tell whether an outcome is a page: a good answer that does not stand back behind its canonical."""
+    return isinstance(outcome, Fetched) and outcome.parsed.folds_into is None
 
 
 def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Settled:
@@ -62,16 +64,17 @@ def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Set
     offers = NO_OFFERS
     if isinstance(outcome, Fetched):
         offers = outcome.parsed.offers
-    elif isinstance(outcome, Redirected):
+    elif isinstance(outcome, Redirected | RobotsRead):
         offers = outcome.offers
     return Settled(
         outcome.request, next_.state, next_.tries, next_.due_at, next_.reason, next_.rule,
-        None if landed.void else attempt_of(outcome, landed.at), body,
+        None if landed.void else attempt_of(outcome, landed.at, landed.near), body,
         page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
+        listed=outcome.parsed.listed if isinstance(outcome, Fetched) else (),
     )  # fmt: skip
 
 
-def attempt_of(outcome: Outcome, at: float) -> Attempt | None:
+def attempt_of(outcome: Outcome, at: float, near: int | None = None) -> Attempt | None:
     """Return the row of `fetch`, None when nothing was asked."""
     match outcome:
         case Barred():
@@ -89,7 +92,7 @@ def attempt_of(outcome: Outcome, at: float) -> Attempt | None:
                 at, reply.status, Fault.PARSE if parsed.fault else None, parsed.fault, reply.truncated, reply.mime, parsed.charset,
                 reply.wire_bytes, reply.ttfb, reply.total, reply.ip, False, reply.header("etag"), reply.header("last-modified"),
                 parsed.title, parsed.lang, parsed.noindex, parsed.links, parsed.links_truncated, _headers(reply),
-                reply.dns, reply.connect, reply.tls, reply.reused,
+                reply.dns, reply.connect, reply.tls, reply.reused, parsed.nofollow, parsed.simhash, near,
             )  # fmt: skip
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import traceback
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+
+import msgspec
 
 from crawler.archive.files import FileArchive, FileDraft
 from crawler.clock import Clock
-from crawler.core import urls
+from crawler.core import documents, urls
 from crawler.core.model import (
+    CARRIED,
     KIND_CODE,
     MAX_HOPS,
+    NO_OFFERS,
     NOTHING_PARSED,
     Answered,
     CookieRow,
@@ -32,20 +36,23 @@ from crawler.core.model import (
 )
 from crawler.core.robots import MAX_BYTES as ROBOTS_BYTES
 from crawler.core.schedule import Schedule
-from crawler.core.scope import Scope
-from crawler.core.settings import Settings
+from crawler.core.scope import MOST_SITEMAPS, SITEMAP_DEPTH, Scope
+from crawler.core.settings import DEFAULTS, Settings
 from crawler.fetch.client import Fetcher, Sink, Trouble
 from crawler.fetch.cookies import SiteJar
 from crawler.fetch.setcookie import home_of
 from crawler.folder import CrawlError
 from crawler.hooks import Hooks, RequestSent, ResponseReceived
+from crawler.parsing.packing import Packing
 from crawler.parsing.pool import ParserPool
+from crawler.parsing.wire import Page
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NO_CONTENT = frozenset({204, 205})
 CHAINS_REMEMBERED = 10_000
 LONGEST_TRACEBACK = 4_000
-READABLE = ("html", "xml")
+SITEMAP_BYTES = 50 * 1024 * 1024
+"""Bytes of a sitemap that are read (sitemaps.org)."""
 
 
 class Visitor:
@@ -54,7 +61,7 @@ class Visitor:
     def __init__(
         self, settings: Settings, *, fetcher: Fetcher, archive: FileArchive, parsers: ParserPool, schedule: Schedule, scope: Scope,
         secret: bytes, clock: Clock, adopted: Callable[[], None], hooks: Hooks,
-        jar: SiteJar | None, cookies_of: Callable[[str], Awaitable[list[CookieRow]]],
+        jar: SiteJar | None, cookies_of: Callable[[str], Awaitable[list[CookieRow]]], is_no_page: Callable[[str], Awaitable[bool]],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._fetcher = fetcher
@@ -68,7 +75,9 @@ class Visitor:
         self._hooks = hooks
         self._jar = jar
         self._cookies_of = cookies_of
+        self._is_no_page = is_no_page
         self._targets: OrderedDict[str, str] = OrderedDict()
+        self._folded: OrderedDict[str, str] = OrderedDict()
 
     async def visit(self, request: Request) -> Visited:
         """Visit a URL. Trouble is part of the outcome; a bug of ours becomes the fault `crash`, with its traceback."""
@@ -97,7 +106,7 @@ class Visitor:
 
     async def _page(self, request: Request) -> Visited:
         async with self._archive.draft(request) as draft:
-            reply = await self._ask(request, draft.write, self._settings.max_size, self._keeps)
+            reply = await self._ask(request, draft.write, self._most(request), self._keeps)
             if isinstance(reply, Trouble):
                 return Failed(request, reply.fault, reply.detail, reply.reply)
             if reply.status in REDIRECTS:
@@ -107,7 +116,16 @@ class Visitor:
             if reply.status >= 300:
                 return Answered(request, reply, await draft.keep(reply.mime))
             parsed = await self._parse(request, reply, draft)
-            return Fetched(request, reply, await draft.keep(reply.mime), parsed)
+            unwanted = parsed.noindex and self._settings.obey_noindex
+            if parsed.folds_into is not None and not await self._may_fold(request, parsed):
+                parsed = msgspec.structs.replace(parsed, folds_into=None)
+            kept = not unwanted and parsed.folds_into is None
+            return Fetched(request, reply, await draft.keep(reply.mime) if kept else None, parsed)
+
+    def _most(self, request: Request) -> int:
+        """Return how many bytes of a body are kept: a sitemap may be larger than a page, unless somebody has said otherwise."""
+        most = self._settings.max_size
+        return max(most, SITEMAP_BYTES) if request.kind is Kind.SITEMAP and most == DEFAULTS.max_size else most
 
     def _keeps(self, status: int) -> bool:
         if status >= 400:
@@ -155,11 +173,42 @@ class Visitor:
             yield
 
     async def _parse(self, request: Request, reply: Reply, draft: FileDraft) -> Parsed:
-        kind = reply.header("content-type")
-        if kind is not None and reply.mime is not None and not any(word in reply.mime for word in READABLE):
+        content_type = reply.header("content-type")
+        spoken = documents.speaking(reply.headers)
+        readable = documents.may_speak(content_type, request.kind)
+        if not readable and not spoken:
             return NOTHING_PARSED
-        body = await draft.read_head(self._settings.parse_size)
-        return await self._parsers.parse(body, url=request.url, content_type=kind, depth=request.depth, ruleset=request.ruleset)
+        whole = request.kind is Kind.SITEMAP or (self._settings.pdf and documents.mime_of(content_type) == "application/pdf")
+        most = SITEMAP_BYTES if whole else self._settings.parse_size
+        body = await draft.read_head(most) if readable else b""
+        return await self._parsers.parse(
+            Page(request.url, content_type, request.depth, request.ruleset, body, request.kind, request.hops, spoken)
+        )
+
+    async def _may_fold(self, request: Request, parsed: Parsed) -> bool:
+        """Tell whether a page may stand back behind its canonical: a link that may enter, and is not known to be no page."""
+        canonical = parsed.folds_into or ""
+        if request.kind is Kind.SEED or not _is_let_in(parsed.offers, canonical):
+            return False
+        self._folded[request.url] = canonical
+        while len(self._folded) > CHAINS_REMEMBERED:
+            self._folded.popitem(last=False)
+        if canonical in self._folded or await self._is_no_page(canonical):
+            del self._folded[request.url]
+            return False
+        return True
+
+    # --- sitemaps ------------------------------------------------------------------------------------------------
+
+    def sitemaps(self, request: Request, named: Sequence[str]) -> Offers:
+        """Offer the sitemaps that a robots.txt names, to the first seeds whose part of the web its host belongs to."""
+        packing = Packing(MOST_SITEMAPS)
+        links = self._scope.sitemap_links(request.url, request.origin, named[:MOST_SITEMAPS])
+        for link in links:
+            verdict = self._scope.judge(link)
+            mark = urls.fingerprint(urls.key(link.url), self._secret).to_bytes(8, "little", signed=True)
+            packing.add(Kind.SITEMAP, link.url, mark, (verdict.reason, verdict.rule) if isinstance(verdict, Rejected) else None)
+        return packing.offers(SITEMAP_DEPTH, links[0].ruleset, 0) if links else NO_OFFERS
 
     # --- redirects -----------------------------------------------------------------------------------------------
 
@@ -204,14 +253,27 @@ class Visitor:
         return way if way[-1] == url else []
 
     def _offer(self, request: Request, target: str) -> Offers:
-        """Offer a redirect's target like any link; it keeps its depth and goes next in its host."""
+        """Offer a redirect's target like any link; it keeps its depth and goes next in its host.
+
+        What is no page does not become one by moving: a sitemap is still one, an image of a page still belongs to it.
+        """
         of_seed = request.depth == 0 and request.kind in (Kind.SEED, Kind.REDIRECT)
-        link = Link(target, Kind.REDIRECT, request.depth, request.ruleset, request.hops + 1, request.host if of_seed else None)
+        kind = request.kind if request.kind in CARRIED else Kind.REDIRECT
+        depth = request.depth + (kind is not Kind.REDIRECT)
+        link = Link(target, kind, depth, request.ruleset, request.hops + 1, request.host if of_seed else None)
         before = self._scope.rules
         verdict = self._scope.judge(link)
         if self._scope.rules is not before:
             self._adopted()
         rules = ((verdict.reason.value, verdict.rule),) if isinstance(verdict, Rejected) else ()
         mark = urls.fingerprint(urls.key(target), self._secret).to_bytes(8, "little", signed=True)
-        kinds = bytes([KIND_CODE[Kind.REDIRECT]])
-        return Offers(target, kinds, bytes([len(rules)]), mark, rules, request.depth, request.ruleset, request.hops + 1, -1)
+        kinds = bytes([KIND_CODE[kind]])
+        return Offers(target, kinds, bytes([len(rules)]), mark, rules, depth, request.ruleset, request.hops + 1, -1)
+
+
+def _is_let_in(offers: Offers, canonical: str) -> bool:
+    """Tell whether the canonical of a page is among its links and no rule refuses it."""
+    code = KIND_CODE[Kind.CANONICAL]
+    places = (at for at, kind in enumerate(offers.kinds) if kind == code and not offers.verdicts[at])
+    names = offers.urls.split("\n") if code in offers.kinds else []
+    return any(names[at] == canonical for at in places)

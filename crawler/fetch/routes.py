@@ -65,9 +65,9 @@ class Routes:
         self._timeouts = tuple(map(targets.timeouts, settings.timeouts))
         self._proxies = tuple(map(targets.proxy, settings.proxies))
         if any(rule.socks for rule in self._proxies):
-            _need_extra("socks", "python_socks", "a SOCKS proxy")
+            need_extra("socks", "python_socks", "a SOCKS proxy")
         if settings.resolver == "c-ares":
-            _need_extra("dns", "aiodns", "--resolver c-ares")
+            need_extra("dns", "aiodns", "--resolver c-ares")
         self._environment = _proxies_of_environment() if settings.env_proxies else {}
         self._insecure = frozenset(settings.insecure)
         self._usual = Timeouts(
@@ -129,7 +129,8 @@ def _proxies_of_environment() -> dict[str, str]:
     return found
 
 
-def _need_extra(extra: str, module: str, what: str) -> None:
+def need_extra(extra: str, module: str, what: str) -> None:
+    """Raise WrongSettings when a module is not there that *what* needs and an *extra* brings."""
     try:
         importlib.import_module(module)
     except ImportError:

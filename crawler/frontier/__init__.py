@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from crawler.core.model import NO_OFFERS, Body, CookieRow, Fault, HostId, LeaseId, Link, Offers, OriginId, Rejected, Request, State
+from crawler.core.model import NO_OFFERS, Body, CookieRow, Fault, HostId, LeaseId, Link, Offers, OriginId, Rejected, Request, State, UrlId
 
 SiteCookies = tuple[str, tuple[CookieRow, ...]]
 Judge = Callable[[Link], Request | Rejected]
@@ -83,6 +83,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     tls: float | None = None
     reused: bool = False
     """The connection had served an earlier request."""
+    nofollow: bool = False
+    simhash: int | None = None
+    near: UrlId | None = None
+    """An earlier page whose text is nearly the same."""
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +105,8 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     again: bool = False
     """The redirect's target was asked before and is to be asked once more: a cookie has changed in between."""
     offers: Offers = NO_OFFERS
+    listed: tuple[tuple[str, int | None, float | None], ...] = ()
+    """What a sitemap says of its entries: URL, last change (Unix seconds), priority; each is among the offers."""
     host: HostState | None = None
     origin: OriginState | None = None
 

@@ -16,8 +16,9 @@ from crawler.frontier.known import Known, rank_of
 
 ROBOTS_CODE = KIND_CODE[Kind.ROBOTS]
 REDIRECT_CODE = KIND_CODE[Kind.REDIRECT]
+CANONICAL_CODE = KIND_CODE[Kind.CANONICAL]
 REOPENED = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.NOFOLLOW, Reason.TRAP})
-"""Refusals that a better offer of the same URL lifts."""
+"""Refusals that a better offer of the same URL lifts; so does one of a URL that was never asked, for it folds into another."""
 
 
 class Offer(msgspec.Struct, gc=False):
@@ -34,6 +35,8 @@ class Offer(msgspec.Struct, gc=False):
     reason: str | None
     rule: str | None
     fingerprint: int | None = None
+    parent_url: str | None = None
+    """Where it was found, while that has no row: a robots.txt that is settled in the same batch."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +53,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     delayed: bool
     ruleset: int
     kind: int
+    fetched: bool = False
 
 
 class Tally:
@@ -101,6 +105,9 @@ class Gathered:
         self.open_links: list[tuple[int, str, int]] = []        # the same, where the row of the target is not known yet
         self.offers: dict[str, Offer] = {}
         self.redirects: dict[int, str] = {}                     # url id -> where its answer points to
+        self.canonicals: dict[int, str] = {}                    # url id -> its own idea of its address
+        self.robots_links: list[tuple[str, str, int]] = []      # (robots.txt, target, kind)
+        self.listed: list[tuple[int, str, int | None, float | None]] = []       # (sitemap, target, last change, priority)
 
     def settle(self, settled: Settled, depth: int, limit: int | None) -> None:
         """Take in the offers of one settled request; *depth* is the least one known of these links."""
@@ -111,6 +118,10 @@ class Gathered:
             self.offers[url] = Offer(url, ROBOTS_CODE, 0, 0, 0, None, 0, settled.request.hops, None, None)
         if not offers.kinds:
             return
+        if settled.request.kind is Kind.ROBOTS:
+            self._named_by_robots(settled.request.url, offers, depth)
+            return
+        self.listed += [(parent, *entry) for entry in settled.listed]
         find, unknown = self._known.find, self._unknown
         allowed, refused = rank_of(depth, refused=False), rank_of(depth, refused=True)
         lifted = _lifted(offers, depth, limit)
@@ -119,6 +130,8 @@ class Gathered:
             if verdict in lifted:
                 verdict = 0  # noqa: PLW2901 - refused for a depth that it does not have
             row = find(url, refused if verdict else allowed)
+            if kind == CANONICAL_CODE:
+                self.canonicals.setdefault(parent, url)
             if row is not None:
                 self.links.append((parent, row, kind))
             else:
@@ -126,8 +139,17 @@ class Gathered:
         if settled.attempt is not None and settled.attempt.redirected:
             self.redirects[parent] = names[0]
 
+    def _named_by_robots(self, robots: str, offers: Offers, depth: int) -> None:
+        """Take in what a robots.txt names; it may have no row yet."""
+        for index, (url, kind, verdict) in enumerate(zip(offers.urls.split("\n"), offers.kinds, offers.verdicts, strict=True)):
+            self.robots_links.append((robots, url, kind))
+            if self._known.find(url, rank_of(depth, refused=bool(verdict))) is None:
+                self._unknown(offers, index, url, kind, verdict, depth, 0)
+                self.offers[url].parent_url = robots
+
     def _unknown(self, offers: Offers, index: int, url: str, kind: int, verdict: int, depth: int, parent: int) -> None:
-        self.open_links.append((parent, url, kind))
+        if parent:
+            self.open_links.append((parent, url, kind))
         rank = rank_of(depth, refused=bool(verdict))
         best = self.offers.get(url)
         if best is not None and best.rank <= rank:
@@ -179,7 +201,7 @@ class Weighed:
         if offer.kind == ROBOTS_CODE:
             self.found[offer.url] = row
         elif row.state == State.EXCLUDED:
-            lifts = offer.reason is None and row.reason in REOPENED
+            lifts = offer.reason is None and (row.reason in REOPENED or (row.reason == Reason.DUPLICATE and not row.fetched))
             nearer = row.reason == Reason.DEPTH and offer.reason == Reason.DEPTH and offer.depth < row.depth
             if lifts or nearer:
                 self.better.append((row, offer))
@@ -190,7 +212,7 @@ class Weighed:
         """Take in a second spelling of a new URL: the better offer decides, the first spelling stays."""
         self._aliases.append((offer.url, first))
         if offer.rank < first.rank:
-            for field in ("rank", "depth", "priority", "parent", "ruleset", "hops", "reason", "rule"):
+            for field in ("rank", "kind", "depth", "priority", "parent", "parent_url", "ruleset", "hops", "reason", "rule"):
                 setattr(first, field, getattr(offer, field))
 
     def number(self, start: int) -> None:

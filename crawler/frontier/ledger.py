@@ -5,21 +5,26 @@ Everything goes through the frontier's one writer, in transactions like any batc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import KINDS, CookieRow, Kind, Link, Reason, State, UrlId
-from crawler.core.scope import Options, Scope
+from crawler.core.folds import UNFOLDED, Folds
+from crawler.core.model import KIND_CODE, KINDS, CookieRow, Kind, Link, Reason, State, UrlId
+from crawler.core.robots import Robots
+from crawler.core.scope import ALL, MOST_SITEMAPS, SITEMAP_DEPTH, Options, Scope, Verdict
 from crawler.core.seeds import Seed, Source
+from crawler.core.settings import Settings
 from crawler.frontier.batch import Tally
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.statements import ADD_COOKIE, SET_COOKIE, cookie_row
+from crawler.frontier.writing import LATE
 
 REJUDGED_AT_ONCE = 2_000
-_OF_BOUNDS = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.TRAP, Reason.GUARD})
+MOST_PATTERNS = 20_000
+_OF_BOUNDS = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.TRAP, Reason.GUARD, Reason.LIMIT})
 _OF_ROBOTS = frozenset({Reason.ROBOTS, Reason.NOFOLLOW})
 
 
@@ -174,44 +179,126 @@ class Ledger:
                 orphans.append(name)
         return orphans
 
-    async def rejudge(self, scope: Scope, after: int, *, robots: bool) -> Rejudged:
+    async def rejudge(self, scope: Scope, after: int, settings: Settings) -> Rejudged:
         """Apply changed bounds to the next batch of what waits or was refused, from the row behind *after* on."""
-        sql = """SELECT u.url_id, o.origin || u.path, h.name, u.host_id, u.kind, u.depth, u.ruleset, u.state, u.reason, u.due_at IS NOT NULL
-            FROM url u JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
+        sql = """SELECT u.url_id, o.origin || u.path, h.name, u.host_id, u.kind, u.depth, u.ruleset, u.hops, u.state, u.reason, u.rule,
+            u.due_at IS NOT NULL, u.priority FROM url u JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
             WHERE u.url_id > ? AND u.state IN (0, 3) ORDER BY u.url_id LIMIT ?"""
         async with self._frontier.exclusive():
             rows = list(await self._db.execute_fetchall(sql, (after, REJUDGED_AT_ONCE)))
             if rows:
-                return Rejudged(rows[-1][0], *await self._apply(rows, scope, robots=robots))
+                return Rejudged(rows[-1][0], *await self._apply(rows, scope, settings))
             async with self._frontier.writer.transaction():
                 await self._remember("unjudged", "0")
             return Rejudged(None, 0, 0)
 
-    async def _apply(self, rows: Sequence[Any], scope: Scope, *, robots: bool) -> tuple[int, int]:
-        tally, out = Tally(), self._frontier.out()
+    async def _apply(self, rows: Sequence[Any], scope: Scope, settings: Settings) -> tuple[int, int]:
+        tally, out, writer = Tally(), self._frontier.out(), self._frontier.writer
+        folds = Folds(name for name in settings.fold if name != "canonical")
         changes: list[tuple[object, ...]] = []
-        for row_id, url, host, host_id, kind, depth, ruleset, state, reason, delayed in rows:
-            if row_id in out or (state == State.EXCLUDED and not _open_again(reason, robots=robots)):
+        folded: list[Link] = []
+        hurried: list[tuple[int, UrlId]] = []
+        for row_id, url, host, host_id, kind_code, depth, ruleset, hops, state, reason, rule, delayed, priority in rows:
+            if row_id in out or (state == State.EXCLUDED and not _open_again(reason, rule, settings)):
                 continue
-            verdict = scope.verdict(url, host, KINDS[kind], depth, ruleset)
+            kind, verdict = await self._judge(row_id, Link(url, KINDS[kind_code], depth, ruleset, hops), host, scope)
+            if verdict is None and kind not in UNFOLDED and (into := folds.fold(url)) is not None:
+                verdict = Reason.DUPLICATE, into[1]
+                folded.append(Link(into[0], kind, depth, ruleset, hops))
+            if verdict is None and state == State.EXCLUDED:
+                verdict = await writer.budgets.judge(host_id)
             new = State.QUEUED if verdict is None else State.EXCLUDED
-            if new == state:
-                continue
-            tally.move(host_id, state, new, was_delayed=bool(delayed))
-            changes.append((new, verdict and verdict[0], verdict and verdict[1], row_id))
-        if changes:
-            writer = self._frontier.writer
+            if new != state:
+                tally.move(host_id, state, new, was_delayed=bool(delayed))
+                changes.append((new, verdict and verdict[0], verdict and verdict[1], KIND_CODE[kind], row_id))
+            elif new == State.QUEUED and priority >= LATE and not scope.is_late(url, ruleset):
+                hurried.append((priority - LATE, row_id))
+        if changes or hurried:
             async with writer.transaction():
-                await self._db.executemany("UPDATE url SET state = ?, reason = ?, rule = ?, due_at = NULL WHERE url_id = ?", changes)
+                sql = "UPDATE url SET state = ?, reason = ?, rule = ?, kind = ?, due_at = NULL WHERE url_id = ?"
+                await self._db.executemany(sql, changes)
+                await self._db.executemany("UPDATE url SET priority = ? WHERE url_id = ?", hurried)     # no longer the last of their host
                 await writer.count(tally)
             writer.known.clear()
+        if folded:      # before the last batch is noted as judged, so that none is lost between two runs
+            await self._frontier.add_locked([scope.judge(link) for link in folded])
         allowed = sum(change[0] == State.QUEUED for change in changes)
         return allowed, len(changes) - allowed
 
+    async def _judge(self, row_id: UrlId, link: Link, host: str, scope: Scope) -> tuple[Kind, Verdict | None]:
+        """Judge a URL anew; one of a kind that is not followed may be linked to in another way as well."""
+        kind = link.kind
+        if kind in scope.left_out:
+            kind = await self._followed_kind(row_id, scope) or kind
+        return kind, scope.verdict(link.url, host, kind, link.depth, link.ruleset, link.hops)
 
-def _open_again(reason: str | None, *, robots: bool) -> bool:
+    async def _followed_kind(self, row_id: UrlId, scope: Scope) -> Kind | None:
+        """Return a kind of link to a URL that is followed, None when there is none."""
+        rows = await self._db.execute_fetchall("SELECT DISTINCT kind FROM link WHERE dst_id = ?", (row_id,))
+        return next((KINDS[row[0]] for row in rows if KINDS[row[0]] not in scope.left_out), None)
+
+    # --- sitemaps ------------------------------------------------------------------------------------------------
+
+    async def named_sitemaps(self, after: int, scope: Scope, agent: str) -> tuple[int | None, list[Link]]:
+        """Return the sitemaps that the next remembered robots.txt files name, and where the next batch begins."""
+        sql = "SELECT origin_id, origin, robots_txt FROM origin WHERE origin_id > ? AND robots_txt IS NOT NULL ORDER BY origin_id LIMIT 200"
+        rows = list(await self._db.execute_fetchall(sql, (after,)))
+        links: list[Link] = []
+        for _, origin, text in rows:
+            if b"sitemap" in bytes(text).lower() or b"site-map" in bytes(text).lower():
+                named = Robots.parse(bytes(text), agent).sitemaps[:MOST_SITEMAPS]
+                links += scope.sitemap_links(f"{origin}/robots.txt", origin, named)
+        return rows[-1][0] if rows else None, links
+
+    # --- what is new ---------------------------------------------------------------------------------------------
+
+    async def patterns(self) -> list[tuple[str, int, int, str | None]]:
+        """Return the URL patterns of which most pages are alike: pattern, pages, alike ones, and how it is damped."""
+        sql = "SELECT pattern, pages, alike, damped FROM pattern ORDER BY alike DESC LIMIT ?"
+        return [(row[0], row[1], row[2], row[3]) for row in await self._db.execute_fetchall(sql, (MOST_PATTERNS,))]
+
+    async def remember_patterns(self, counted: Iterable[tuple[str, int, int, str | None]], now: float) -> None:
+        """Write down what was counted of URL patterns."""
+        rows = [(pattern, pages, alike, damped, None if damped is None else round(now * 1000)) for pattern, pages, alike, damped in counted]
+        if not rows:
+            return
+        sql = """INSERT INTO pattern VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (pattern) DO UPDATE SET pages = excluded.pages, alike = excluded.alike,
+            at = CASE WHEN damped IS excluded.damped THEN at ELSE excluded.at END, damped = excluded.damped"""
+        async with self._frontier.exclusive(), self._frontier.writer.transaction():
+            await self._db.executemany(sql, rows)
+
+    async def forget_patterns(self, patterns: Collection[str]) -> None:
+        """Forget that patterns are damped; `all` is every one."""
+        async with self._frontier.exclusive(), self._frontier.writer.transaction():
+            if ALL in patterns:
+                await self._db.execute("DELETE FROM pattern")
+            await self._db.executemany("DELETE FROM pattern WHERE pattern = ?", [(pattern,) for pattern in patterns])
+
+    async def latest_simhashes(self, most: int) -> list[tuple[int, int]]:
+        """Return (simhash, row) of the pages that were read last, oldest first."""
+        sql = """SELECT simhash, url_id FROM (SELECT fetch_id, simhash, url_id, near_id FROM fetch ORDER BY fetch_id DESC LIMIT ?)
+            WHERE simhash IS NOT NULL AND near_id IS NULL ORDER BY fetch_id"""
+        return [(row[0], row[1]) for row in await self._db.execute_fetchall(sql, (most,))]
+
+
+def _open_again(reason: str | None, rule: str | None, settings: Settings) -> bool:
     """Tell whether changed settings may let a refused URL in; an address refused before is simply asked about once more."""
-    return reason in _OF_BOUNDS or (reason in _OF_ROBOTS and not robots)
+    if reason in _OF_BOUNDS:
+        return True
+    if reason == Reason.ROBOTS:
+        return not settings.robots
+    if reason == Reason.NOFOLLOW:
+        return not settings.robots or _disobeyed(rule or "") <= set(settings.disobey)
+    if reason == Reason.DUPLICATE:
+        return rule is None or not rule.startswith("fold canonical") or "canonical" not in settings.fold
+    return False
+
+
+def _disobeyed(rule: str) -> set[str]:
+    """Return the directives that have to be disobeyed for a refusal by this rule to fall."""
+    first, *words = rule.removesuffix(" on the link").split()
+    return set(words) if first == "rel" else {"meta" if first == "meta" else "x-robots-tag"}
 
 
 def _bounds(name: str) -> tuple[str, bytes, bytes]:
@@ -224,3 +311,9 @@ def _bounds(name: str) -> tuple[str, bytes, bytes]:
 def seed_links(new: Sequence[tuple[Seed, int]]) -> list[Link]:
     """Return new seeds as links."""
     return [Link(urls.spell(seed.url), Kind.SEED, 0, ruleset) for seed, ruleset in new]
+
+
+def guessed_sitemaps(seeds: Iterable[str], ruleset: int) -> list[Link]:
+    """Return where the sitemap of each seed's origin is by custom."""
+    origins = dict.fromkeys(urls.split(url)[0] for url in seeds)
+    return [Link(f"{origin}/sitemap.xml", Kind.SITEMAP, SITEMAP_DEPTH, ruleset) for origin in origins]

@@ -122,11 +122,13 @@ class MemoryFrontier:
         if known is None:
             return self._new(offer)
         if known.state == State.EXCLUDED:
-            lifts = offer.reason is None and known.reason in REOPENED
+            unasked = known.reason == Reason.DUPLICATE and known.tries == 0
+            lifts = offer.reason is None and (known.reason in REOPENED or unasked)
             nearer = known.reason == offer.reason == Reason.DEPTH and offer.depth < known.depth
             if lifts or nearer:
                 known.depth, known.ruleset, known.reason, known.rule = offer.depth, offer.ruleset, offer.reason, offer.rule
                 known.priority = min(known.priority, offer.priority)
+                known.kind = offer.kind
             if lifts:
                 known.state = State.QUEUED
                 self._grow(known)

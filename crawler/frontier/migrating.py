@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiosqlite
 
+from crawler.core.model import KIND_CODE
+
 STEPS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE run ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",
@@ -16,6 +18,12 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE fetch ADD COLUMN connect_ms INTEGER",
         "ALTER TABLE fetch ADD COLUMN tls_ms INTEGER",
         "ALTER TABLE fetch ADD COLUMN reused INTEGER NOT NULL DEFAULT 0",
+    ),
+    2: (
+        "ALTER TABLE fetch ADD COLUMN canonical_id INTEGER REFERENCES url",
+        "ALTER TABLE fetch ADD COLUMN nofollow INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE fetch ADD COLUMN simhash INTEGER",
+        "ALTER TABLE fetch ADD COLUMN near_id INTEGER REFERENCES url",
     ),
 }
 """What leads from each format to the next. Tables and views that are new or changed are taken from the schema afterwards."""
@@ -51,6 +59,7 @@ async def migrate(db: aiosqlite.Connection, path: Path, schema: str, *, version:
             name = re.match(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX|VIEW) (\w+)", statement)
             if name is not None and name[1] not in known:
                 await db.execute(statement)
+        await db.executemany("INSERT OR IGNORE INTO kind VALUES (?, ?)", [(code, kind.value) for kind, code in KIND_CODE.items()])
         await db.execute(f"PRAGMA user_version = {to}")
         await db.execute("COMMIT")
     except BaseException:

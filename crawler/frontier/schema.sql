@@ -1,4 +1,4 @@
--- The results database, format 2. Needs SQLite >= 3.37 (STRICT).
+-- The results database, format 3. Needs SQLite >= 3.37 (STRICT).
 -- Tables are singular and compact, for the machine; the plural views are what people query.
 -- Moments are INTEGER Unix milliseconds in tables and UTC text in views. docs/database.md describes every column.
 
@@ -58,6 +58,7 @@ CREATE TABLE fetch (
   etag TEXT, last_modified TEXT, title TEXT, lang TEXT, noindex INTEGER NOT NULL DEFAULT 0,
   links INTEGER, links_truncated INTEGER NOT NULL DEFAULT 0, headers TEXT,
   dns_ms INTEGER, connect_ms INTEGER, tls_ms INTEGER, reused INTEGER NOT NULL DEFAULT 0,
+  canonical_id INTEGER REFERENCES url, nofollow INTEGER NOT NULL DEFAULT 0, simhash INTEGER, near_id INTEGER REFERENCES url,
   at_utc TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch')) VIRTUAL
 ) STRICT;
 CREATE INDEX fetch_url ON fetch(url_id);
@@ -69,6 +70,14 @@ CREATE TABLE link (
   PRIMARY KEY (src_id, dst_id, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_dst ON link(dst_id);
+
+CREATE TABLE listing (
+  url_id INTEGER PRIMARY KEY REFERENCES url, sitemap_id INTEGER NOT NULL REFERENCES url, lastmod INTEGER, priority REAL
+) STRICT;
+
+CREATE TABLE pattern (
+  pattern TEXT PRIMARY KEY, pages INTEGER NOT NULL, alike INTEGER NOT NULL, damped TEXT CHECK (damped IN ('alike', 'closed')), at INTEGER
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cookie (
   site TEXT NOT NULL, host TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, expires REAL,
@@ -87,9 +96,11 @@ CREATE VIEW urls AS
 
 CREATE VIEW pages AS
   SELECT u.url_id, o.origin || u.path AS url, f.at_utc AS fetched, f.status, f.mime, f.charset, f.title, f.lang, b.bytes,
-    f.wire_bytes, f.dns_ms, f.connect_ms, f.tls_ms, f.ttfb_ms, f.total_ms, f.reused, f.truncated, f.noindex, f.links, u.depth, h.name AS host, h.site, b.file, f.body_id
+    f.wire_bytes, f.dns_ms, f.connect_ms, f.tls_ms, f.ttfb_ms, f.total_ms, f.reused, f.truncated, f.noindex, f.nofollow, f.links, u.depth, h.name AS host, h.site, b.file, f.body_id,
+    oc.origin || c.path AS canonical, f.simhash, onr.origin || n.path AS near
   FROM url u JOIN fetch f ON f.fetch_id = u.page_id JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
-    LEFT JOIN body b USING (body_id) WHERE u.kind <> 11;
+    LEFT JOIN body b USING (body_id) LEFT JOIN url c ON c.url_id = f.canonical_id LEFT JOIN origin oc ON oc.origin_id = c.origin_id
+    LEFT JOIN url n ON n.url_id = f.near_id LEFT JOIN origin onr ON onr.origin_id = n.origin_id WHERE u.kind <> 11;
 
 -- CROSS JOIN keeps SQLite to the order that is written: from the few errors outwards (0.1 s instead of 30 on 300,000 URLs).
 CREATE VIEW errors AS
@@ -120,6 +131,15 @@ CREATE VIEW redirects AS
 
 CREATE VIEW duplicates AS
   SELECT body_id, count(*) AS copies, min(url) AS example FROM pages WHERE body_id IS NOT NULL GROUP BY body_id HAVING count(*) > 1;
+
+CREATE VIEW listings AS
+  SELECT o.origin || u.path AS url, strftime('%Y-%m-%d %H:%M:%S', l.lastmod, 'unixepoch') AS lastmod, l.priority,
+    os.origin || s.path AS sitemap, t.name AS state
+  FROM listing l JOIN url u ON u.url_id = l.url_id JOIN origin o USING (origin_id) JOIN url s ON s.url_id = l.sitemap_id
+    JOIN origin os ON os.origin_id = s.origin_id JOIN state t ON t.state = u.state;
+
+CREATE VIEW patterns AS
+  SELECT pattern, pages, alike, damped, strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch') AS since FROM pattern;
 
 CREATE VIEW hosts AS
   SELECT h.name AS host, h.site, h.queued, h.done, h.failed, h.excluded, h.unrecorded, h.pace_ms, h.rest_reason, h.parked,

@@ -15,11 +15,12 @@ from typing import Any
 import aiosqlite
 import msgspec
 
+from crawler.core import urls
 from crawler.core.model import FAULTS, KINDS, CookieRow, HostId, LeaseId, Rejected, Request, State, UrlId
 from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled, SiteCookies
-from crawler.frontier.batch import Gathered
+from crawler.frontier.batch import Gathered, Tally
 from crawler.frontier.opening import open_reader, open_writer
-from crawler.frontier.statements import COOKIES, stored_bodies
+from crawler.frontier.statements import COOKIES, STANDING_BACK_BEHIND_NOTHING, stored_bodies
 from crawler.frontier.writing import Writer
 
 _DUE_HOSTS = """
@@ -98,10 +99,14 @@ class SqliteFrontier:
     async def add(self, offers: Sequence[Request | Rejected]) -> int:
         """See the port."""
         async with self._lock:
-            gathered = Gathered(self.writer.known)
-            for offer in offers:
-                gathered.offer(offer)
-            return await self.writer.write([], gathered, {})
+            return await self.add_locked(offers)
+
+    async def add_locked(self, offers: Sequence[Request | Rejected]) -> int:
+        """Do what `add` does, for whoever is within `exclusive`."""
+        gathered = Gathered(self.writer.known)
+        for offer in offers:
+            gathered.offer(offer)
+        return await self.writer.write([], gathered, {})
 
     async def commit(self, batch: Sequence[Settled], cookies: Sequence[SiteCookies] = ()) -> set[LeaseId]:
         """See the port."""
@@ -281,6 +286,26 @@ class SqliteFrontier:
         """Return the files of those bodies that are stored already."""
         async with self._reading:
             return {digest: file for digest, (_, file) in (await stored_bodies(self._reader, digests)).items()}
+
+    async def is_no_page(self, url: str) -> bool:
+        """Tell whether a URL is known to be no page: refused, failed, an error, a redirect, or standing back itself."""
+        sql = "SELECT 1 FROM url WHERE fingerprint = ? AND state <> 0 AND page_id IS NULL"
+        async with self._reading:
+            return bool(list(await self._reader.execute_fetchall(sql, (urls.fingerprint(urls.key(url), self.secret),))))
+
+    async def bring_back(self) -> int:
+        """Queue the pages that stand back behind a canonical which turned out to be no page; return how many there are."""
+        async with self._lock:
+            rows = [(row[0], row[1]) for row in await self.writer.db.execute_fetchall(STANDING_BACK_BEHIND_NOTHING)]
+            if rows:
+                tally = Tally()
+                for _, host_id in rows:
+                    tally.move(host_id, State.EXCLUDED, State.QUEUED)
+                async with self.writer.transaction():
+                    sql = "UPDATE url SET state = 0, reason = NULL, rule = NULL, tries = 0 WHERE url_id = ?"
+                    await self.writer.db.executemany(sql, [(row_id,) for row_id, _ in rows])
+                    await self.writer.count(tally)
+            return len(rows)
 
     async def cookies_of(self, site: str) -> list[CookieRow]:
         """Return the cookies that are kept of a site."""

@@ -11,26 +11,33 @@ from crawler.frontier import Attempt
 
 LOOK_UP = """
 SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
-  u.due_at IS NOT NULL, u.ruleset, u.kind
+  u.due_at IS NOT NULL, u.ruleset, u.kind, u.fetch_id IS NOT NULL
 FROM url u JOIN origin o USING (origin_id) WHERE u.fingerprint IN (SELECT value FROM json_each(?))"""
 CHILDREN = """
 SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
-  u.due_at IS NOT NULL, u.ruleset, u.kind, l.kind
-FROM link l JOIN url u ON u.url_id = l.dst_id JOIN origin o USING (origin_id) WHERE l.src_id = ?"""
+  u.due_at IS NOT NULL, u.ruleset, u.kind, u.fetch_id IS NOT NULL, l.kind
+FROM link l JOIN url u ON u.url_id = l.dst_id JOIN origin o USING (origin_id)
+WHERE l.src_id = ? AND l.kind IN (SELECT value FROM json_each(?))"""
 ADD_URL = """
 INSERT INTO url (url_id, fingerprint, origin_id, host_id, path, state, depth, priority, parent_id, kind, hops, ruleset, reason, rule)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 BETTER_URL = """
-UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?, reason = ?, rule = ?
-WHERE url_id = ?"""
+UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?, kind = ?, reason = ?,
+  rule = ? WHERE url_id = ?"""
 SETTLE_URL = """
 UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id), page_id = coalesce(?, page_id), reason = ?, rule = ?
 WHERE url_id = ?"""
 ADD_FETCH = """
 INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, charset, wire_bytes, ttfb_ms, total_ms, ip,
   redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers,
-  dns_ms, connect_ms, tls_ms, reused)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+  dns_ms, connect_ms, tls_ms, reused, canonical_id, nofollow, simhash, near_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+LIST_URL = """
+INSERT INTO listing (url_id, sitemap_id, lastmod, priority) VALUES (?, ?, ?, ?)
+ON CONFLICT (url_id) DO UPDATE SET sitemap_id = excluded.sitemap_id, lastmod = excluded.lastmod, priority = excluded.priority"""
+STANDING_BACK_BEHIND_NOTHING = """
+SELECT u.url_id, u.host_id FROM url u JOIN fetch f ON f.fetch_id = u.fetch_id LEFT JOIN url c ON c.url_id = f.canonical_id
+WHERE u.state = 3 AND u.reason = 'duplicate' AND u.rule LIKE 'fold canonical%' AND c.page_id IS NULL AND c.state IS NOT 0"""
 COUNT_HOST = """
 UPDATE host SET queued = queued + ?, delayed = delayed + ?, done = done + ?, failed = failed + ?, excluded = excluded + ?,
   unrecorded = unrecorded + ? WHERE host_id = ?"""
@@ -62,13 +69,16 @@ async def stored_bodies(db: aiosqlite.Connection, digests: Iterable[bytes]) -> d
     return ids
 
 
-def attempt_row(attempt: Attempt, redirect_id: int | None, body_id: int | None) -> tuple[object, ...]:
+def attempt_row(
+    attempt: Attempt, redirect_id: int | None, body_id: int | None, canonical_id: int | None
+) -> tuple[object, ...]:  # fmt: skip
     """Return an attempt as the columns of `fetch` after the first three."""
     return (
         ms(attempt.at), attempt.status, None if attempt.fault is None else FAULT_CODE[attempt.fault], attempt.detail,
         attempt.truncated, attempt.mime, attempt.charset, attempt.wire_bytes, ms(attempt.ttfb), ms(attempt.total), attempt.ip,
         redirect_id, body_id, attempt.etag, attempt.last_modified, attempt.title, attempt.lang, attempt.noindex, attempt.links,
         attempt.links_truncated, attempt.headers, ms(attempt.dns), ms(attempt.connect), ms(attempt.tls), attempt.reused,
+        canonical_id, attempt.nofollow, attempt.simhash, attempt.near,
     )  # fmt: skip
 
 

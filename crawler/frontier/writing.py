@@ -13,7 +13,7 @@ import aiosqlite
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import FAULT_CODE, Body, Kind, OriginId, Reason, State, UrlId
+from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, Body, Kind, OriginId, Reason, State, UrlId
 from crawler.frontier import Attempt, HostState, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import (
     ROBOTS_CODE,
@@ -26,6 +26,7 @@ from crawler.frontier.batch import (
     depth_refusal,
     following,
 )
+from crawler.frontier.budgets import Budgets
 from crawler.frontier.known import Known
 from crawler.frontier.statements import (
     ADD_COOKIE,
@@ -35,6 +36,7 @@ from crawler.frontier.statements import (
     CHILDREN,
     COUNT_HOST,
     COUNT_RUN,
+    LIST_URL,
     LOOK_UP,
     SETTLE_URL,
     STATE_HOST,
@@ -48,6 +50,11 @@ from crawler.frontier.statements import (
 
 UNRECORDED_AFTER = 10_000
 """Refusals of one host that get a row; further ones are only counted, so that a link farm cannot fill the disk."""
+CAPPED = frozenset({Reason.SCOPE, Reason.TRAP, Reason.LIMIT, Reason.DUPLICATE})
+"""Reasons of which there is no end on some hosts."""
+LATE = 1_000_000
+"""Added to the priority of what comes last in its host."""
+SEED_CODE = KIND_CODE[Kind.SEED]
 
 
 class Writer:
@@ -64,6 +71,11 @@ class Writer:
         self.depth_limit: Callable[[int], int | None] = lambda _: None
         self.lowered: dict[UrlId, int] = {}
         """Rows that are being fetched while a shorter way to them was found."""
+        self.followed = frozenset(range(len(KINDS)))
+        """Kinds of links by which a page counts as nearer to a seed."""
+        self.is_late: Callable[[str, int], bool] = lambda _url, _ruleset: False
+        """Does a URL (of a ruleset) come after all others of its host?"""
+        self.budgets = Budgets(db)
         self.held: AbstractSet[UrlId] = frozenset()
         """Rows handed out at the moment; the frontier's own set."""
         self.grown: set[int] = set()
@@ -96,6 +108,7 @@ class Writer:
             self.known.clear()
             self._origins.clear()
             self._recorded.clear()
+            self.budgets.forget()
             if self.db.in_transaction:
                 await self.db.execute("ROLLBACK")
             raise
@@ -111,6 +124,7 @@ class Writer:
             await self._improve(weighed, tally)
             await self._settle(batch, gathered, weighed, tally, delayed)
             await self._link(gathered, weighed)
+            await self._list(gathered, weighed)
             await self._ask_again(batch, gathered, weighed, tally)
             await self._propagate(batch, tally)
             await self.count(tally, [settled.host for settled in batch if settled.host is not None])
@@ -181,7 +195,9 @@ class Writer:
         kept: list[Offer] = []
         for offer in weighed.new:
             host_id = self._origins[urls.split(offer.url)[0]][1]
-            if offer.reason != Reason.SCOPE:
+            if offer.reason is None and offer.kind not in (ROBOTS_CODE, SEED_CODE):
+                offer.reason, offer.rule = await self.budgets.judge(host_id) or (None, None)
+            if offer.reason not in CAPPED:
                 kept.append(offer)
             elif self._recorded.get(host_id, 0) < UNRECORDED_AFTER:
                 self._recorded[host_id] = self._recorded.get(host_id, 0) + 1
@@ -190,6 +206,11 @@ class Writer:
                 tally.unrecorded(host_id)
         weighed.new = kept
         weighed.number(self._next["url"])
+        for offer in kept:
+            if offer.parent is None and offer.parent_url is not None:
+                offer.parent = weighed.rows.get(offer.parent_url) or self.known.row(offer.parent_url)
+            if offer.reason is None and offer.priority >= 0 and self.is_late(offer.url, offer.ruleset):
+                offer.priority += LATE
         await self._many(ADD_URL, [self._url_row(weighed.rows[offer.url], offer, tally) for offer in kept])
         self._next["url"] += len(kept)
 
@@ -241,20 +262,23 @@ class Writer:
     async def _improve(self, weighed: Weighed, tally: Tally) -> None:
         """Write down better offers of URLs that have a row: nearer to a seed, or allowed after all."""
         for row, offer in weighed.better:
-            await self._better(row, offer.depth, offer.priority, offer.parent, offer.ruleset, offer.reason, offer.rule, tally)
+            await self._better(row, offer, tally)
 
-    async def _better(
-        self, row: Row, depth: int, priority: int, parent: int | None, ruleset: int, reason: str | None, rule: str | None, tally: Tally
-    ) -> None:
-        state = row.state
-        parent = None if self._links == "none" else parent
+    async def _better(self, row: Row, offer: Offer, tally: Tally) -> None:
+        state, kind, reason, rule = row.state, offer.kind, offer.reason, offer.rule
+        parent = None if self._links == "none" else offer.parent
+        if state == State.EXCLUDED and reason is None and kind != SEED_CODE:
+            reason, rule = await self.budgets.judge(row.host_id) or (None, None)
         if state == State.EXCLUDED and reason is None:
             state = State.QUEUED
             tally.move(row.host_id, row.state, state)
         elif state != State.EXCLUDED:
             reason = rule = None
-            self.lowered[row.id] = min(depth, self.lowered.get(row.id, depth))
-        await self.db.execute(BETTER_URL, (state, depth, priority, parent, ruleset, reason, rule, row.id))
+            kind = row.kind
+            self.lowered[row.id] = min(offer.depth, self.lowered.get(row.id, offer.depth))
+        late = LATE if offer.priority >= 0 and self.is_late(offer.url, offer.ruleset) else 0
+        changes = (state, offer.depth, offer.priority + late, parent, offer.ruleset, kind, reason, rule, row.id)
+        await self.db.execute(BETTER_URL, changes)
 
     async def _settle(
         self, batch: Sequence[Settled], gathered: Gathered, weighed: Weighed, tally: Tally, delayed: Mapping[UrlId, bool]
@@ -272,7 +296,10 @@ class Writer:
                 target = gathered.redirects.get(url_id)
                 redirect_id = None if target is None else weighed.rows.get(target) or self.known.row(target)
                 body_id = None if settled.body is None else bodies[settled.body.digest]
-                fetches.append((fetch_id, url_id, self.run_id, *attempt_row(settled.attempt, redirect_id, body_id)))
+                canonical = gathered.canonicals.get(url_id)
+                canonical_id = None if canonical is None else weighed.rows.get(canonical) or self.known.row(canonical)
+                row = attempt_row(settled.attempt, redirect_id, body_id, canonical_id)
+                fetches.append((fetch_id, url_id, self.run_id, *row))
             self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
             page_id = fetch_id if settled.page else None
             changes.append(
@@ -322,7 +349,19 @@ class Writer:
             return
         rows = weighed.rows
         resolved = [(src, rows[url], kind) for src, url, kind in gathered.open_links if url in rows]
+        for robots, url, kind in gathered.robots_links:
+            source, target = (rows.get(each) or self.known.row(each) for each in (robots, url))
+            if source is not None and target is not None:
+                resolved.append((source, target, kind))
         await self._many("INSERT OR IGNORE INTO link VALUES (?, ?, ?)", gathered.links + resolved)
+
+    async def _list(self, gathered: Gathered, weighed: Weighed) -> None:
+        """Write down what sitemaps say of the URLs they list."""
+        said = [
+            (weighed.rows.get(url) or self.known.row(url), sitemap, lastmod, priority)
+            for sitemap, url, lastmod, priority in gathered.listed
+        ]
+        await self._many(LIST_URL, [row for row in said if row[0] is not None])
 
     async def _ask_again(self, batch: Sequence[Settled], gathered: Gathered, weighed: Weighed, tally: Tally) -> None:
         """Queue the targets of redirects that a changed cookie may answer differently now."""
@@ -342,16 +381,17 @@ class Writer:
         if not self.lowered:
             return
         settled = {entry.request.id for entry in batch}
+        followed = msgspec.json.encode(sorted(self.followed)).decode()
         work = [(row, depth) for row, depth in self.lowered.items()]
         while work:
             parent, depth = work.pop()
-            for *fields, kind in await self.db.execute_fetchall(CHILDREN, (parent,)):
+            for *fields, kind in await self.db.execute_fetchall(CHILDREN, (parent, followed)):
                 child, nearer = Row(*fields), depth_of(kind, depth)
                 if nearer >= child.depth:
                     continue
                 refusal = depth_refusal(nearer, self.depth_limit(child.ruleset)) if child.reason == Reason.DEPTH else None
                 reason = Reason.DEPTH if refusal is not None else child.reason if child.reason != Reason.DEPTH else None
-                priority = child.priority if child.priority < 0 else nearer
+                priority = child.priority if child.priority < 0 else nearer + (LATE if child.priority >= LATE else 0)
                 await self._carry(child, nearer, priority, reason, refusal, tally)
                 work.append((child.id, nearer))
         self.lowered = {row: depth for row, depth in self.lowered.items() if row in self.held and row not in settled}

@@ -29,6 +29,7 @@ from crawler.parsing.wire import (
     decode_batch,
     decode_config,
     frame,
+    patience,
 )
 
 MEMORY = 1 << 30
@@ -56,10 +57,11 @@ def main(descriptor: int, deadline: float) -> None:
             if content is None:
                 return
             if kind == CONFIGURE:
-                harvester = Harvester.of(decode_config(content))
+                harvester = Harvester(decode_config(content))
             elif kind == BATCH and harvester is not None:
-                signal.setitimer(signal.ITIMER_REAL, deadline + GRACE)
-                results = [_read(harvester, page) for page in decode_batch(content)]
+                pages = decode_batch(content)
+                signal.setitimer(signal.ITIMER_REAL, deadline * patience(pages) + GRACE)
+                results = [_read(harvester, page) for page in pages]
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 connection.sendall(frame(RESULTS, results))
 
@@ -81,7 +83,7 @@ def _limit_memory() -> None:
 def _read(harvester: Harvester, page: Page) -> Parsed:
     """Read one page; whatever is wrong with it is its own trouble."""
     try:
-        return harvester.harvest(page.body, page.url, page.content_type, page.depth, page.ruleset)
+        return harvester.harvest(page)
     except Exception as error:  # noqa: BLE001 - one page must not cost its batch
         return Parsed(fault="".join(traceback.format_exception_only(error)).strip()[:500])
 

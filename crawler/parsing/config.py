@@ -15,4 +15,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_links: int
     parse_size: int
     parser: str
-    obey_nofollow: bool
+    disobey: frozenset[str] = frozenset()
+    """Directives of pages that are not obeyed."""
+    pdf: bool = False
+    novelty: bool = True
+    """Whether the texts of pages are compared."""

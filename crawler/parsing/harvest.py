@@ -8,95 +8,157 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import ada_url
 
-from crawler.core import parse, urls
-from crawler.core.model import KIND_CODE, Kind, Offers, Parsed, Reason
-from crawler.core.scope import Rules, Scope
+from crawler.core import documents, parse, simhash, urls
+from crawler.core.folds import Folds
+from crawler.core.model import CARRIED, REQUISITES, VOUCHED, Kind, Offers, Parsed, Reason
+from crawler.core.scope import Scope
+from crawler.parsing import pdf
 from crawler.parsing.config import Config
+from crawler.parsing.packing import Packing, Verdict
+from crawler.parsing.wire import Page
 
 CACHED_LINKS = 16_384
 CACHED_CHARS = 512
 """Links that are remembered, and how long one may be written: 16 MB at most, 6 MB as a rule."""
-MAX_OFFER_BYTES = 2 * 1024 * 1024
-"""URLs of one page in total: 5,000 links of one letter below a directory of 4,000 letters would be 20 MB."""
 RECORDED_URL_BYTES = 4 * urls.MAX_URL_BYTES
 """A URL beyond the limit is offered as refused up to here; what is longer is left out."""
-NAMED_RULES = 200
-"""Rules of one page that are told apart; a verdict is one byte, and a page may link to 5,000 foreign hosts."""
-
-Verdict = tuple[Reason, str]
+MAX_LISTED = 50_000
+MAX_LISTED_BYTES = 16 * 1024 * 1024
+"""URLs of one sitemap (sitemaps.org), and what they may take in all."""
 
 _NOFOLLOW: Verdict = (Reason.NOFOLLOW, "meta robots nofollow")
-_REL_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "rel nofollow on the link")
+_HEADER_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "X-Robots-Tag nofollow")
+ORDINARY = Kind.REDIRECT
+"""Stands for every kind of link that leads to a page, when a URL is judged: all are treated alike, and this one always is followed."""
+_JUDGED_APART = CARRIED | VOUCHED
 _OF_THE_WHOLE_BASE = frozenset({"", "?"})
+
+
+class Judged(NamedTuple):
+    """One reference, joined and judged; what it folds into, likewise."""
+
+    url: str
+    fingerprint: bytes
+    verdict: Verdict | None
+    folded: Judged | None = None
 
 
 class Harvester:
     """Reads pages for one crawl."""
 
-    def __init__(
-        self, rules: Rules, secret: bytes, *, max_links: int, parse_size: int, parser: str, obey_nofollow: bool
-    ) -> None:
-        self._scope = Scope(rules)
-        self._secret = secret
-        self._max_links = max_links
-        self._parse_size = parse_size
-        self._parser = parser
-        self._obey_nofollow = obey_nofollow
-        self._limited = [ruleset.depth is not None for ruleset in rules.rulesets]
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._scope = Scope(config.rules)
+        self._follow = config.rules.follow
+        self._folds = Folds(name for name in config.rules.folds if name != "canonical")
+        self._fold_canonical = "canonical" in config.rules.folds
+        self._limited = [ruleset.depth is not None or bool(config.rules.damped) for ruleset in config.rules.rulesets]
         self._judged = functools.lru_cache(CACHED_LINKS)(self._judge)
 
     def __repr__(self) -> str:
         seen = self._judged.cache_info()
-        return f"<Harvester {self._parser}, {seen.currsize} links remembered, {seen.hits} hits, {seen.misses} misses>"
+        return f"<Harvester {self._config.parser}, {seen.currsize} links remembered, {seen.hits} hits, {seen.misses} misses>"
 
-    @classmethod
-    def of(cls, config: Config) -> Harvester:
-        """Return the harvester of a configuration."""
-        return cls(
-            config.rules,
-            config.secret,
-            max_links=config.max_links,
-            parse_size=config.parse_size,
-            parser=config.parser,
-            obey_nofollow=config.obey_nofollow,
-        )
-
-    def harvest(self, body: bytes, url: str, content_type: str | None, depth: int, ruleset: int) -> Parsed:
-        """Read one page that was found `depth` links from a seed."""
-        page = parse.read(body[: self._parse_size], url=url, content_type=content_type, parser=self._parser)
-        offers, truncated = self._offers(page, url, depth + 1, ruleset)
+    def harvest(self, page: Page) -> Parsed:
+        """Read one page."""
+        found = self._read(page)
+        spoken = parse.from_headers(page.headers, page.url) if page.headers else parse.NO_PAGE
+        spelt: dict[str, str] = {}
+        offers, truncated = self._offers(page, found, spoken, spelt)
+        canonical = found.canonical or spoken.canonical
         return Parsed(
             offers,
-            page.title,
-            page.lang,
-            page.charset,
-            page.noindex,
-            page.nofollow,
-            len(page.links) + len(page.unfollowed),
-            truncated or page.cut,
+            found.title,
+            found.lang,
+            found.charset,
+            found.noindex or spoken.noindex,
+            found.nofollow or spoken.nofollow,
+            len(found.links) + len(found.unfollowed) + len(spoken.links),
+            truncated or found.cut,
+            simhash=None if found.text is None else simhash.simhash(found.text),
+            has_text=found.text is not None,
+            folds_into=canonical if self._fold_canonical and canonical and urls.key(canonical) != urls.key(page.url) else None,
+            listed=tuple((spelt[href], lastmod, priority) for href, lastmod, priority in found.listed if href in spelt),
         )
 
-    def _offers(self, page: parse.Page, url: str, depth: int, ruleset: int) -> tuple[Offers, bool]:
-        """Return the distinct links of a page with their verdicts, and whether there were too many of them."""
-        base = page.base or url
+    def _read(self, page: Page) -> parse.Page:
+        config = self._config
+        if config.pdf and documents.reading_of(page.body, page.content_type, page.kind) == "pdf":
+            return parse.Page(tuple((Kind.A, href) for href in pdf.links(page.body) or ()))
+        body = page.body if page.kind is Kind.SITEMAP else page.body[: config.parse_size]
+        return parse.read(
+            body, url=page.url, content_type=page.content_type, parser=config.parser, kind=page.kind, text=config.novelty,
+            styles=Kind.CSS in self._follow,
+        )  # fmt: skip
+
+    def _offers(self, page: Page, found: parse.Page, spoken: parse.Page, spelt: dict[str, str]) -> tuple[Offers, bool]:
+        """Return the distinct links of a page with their verdicts, and whether there were too many of them.
+
+        What a sitemap lists and may enter goes into *spelt*: reference -> URL.
+        """
+        base, ruleset, depth = found.base or page.url, page.ruleset, page.depth + 1
+        below = found.sitemap and bool(found.links) and found.links[0][0] is Kind.SITEMAP
+        hops = page.hops + 1 if below or page.kind in REQUISITES else 0
+        packing = self._packing(found, spoken)
         directory = _directory(base)
         level = depth if self._limited[ruleset] else 0     # where no depth is too deep, the verdict is the same at all
-        packing = _Packing(self._max_links, _NOFOLLOW if page.nofollow and self._obey_nofollow else None)
-        # a link that is also followed elsewhere on the page is followed, so the others come second
-        for found, otherwise in ((page.links, None), (page.unfollowed, _REL_NOFOLLOW if self._obey_nofollow else None)):
-            for bare, kind in _distinct(found).items():
+        left_out = self._scope.left_out
+        # what is followed comes first, so that it is never crowded out by what is not; what a page asks not to follow comes last
+        for links, otherwise in self._groups(found, spoken):
+            for bare, kind in _distinct(links):
                 # what is empty or a bare query keeps the base's last segment, all else depends on its directory only
                 beside = base if bare[:1] in _OF_THE_WHOLE_BASE else directory
-                link = (self._judged if len(bare) <= CACHED_CHARS else self._judge)(beside, bare, level, ruleset)
-                if link is not None and not packing.add(kind, link[0], link[1], link[2] or otherwise):
-                    return packing.offers(depth, ruleset), True
-        return packing.offers(depth, ruleset), False
+                judged_as = kind if kind in _JUDGED_APART and kind in self._follow else ORDINARY
+                judge = self._judged if len(bare) <= CACHED_CHARS else self._judge
+                judged = judge(beside, bare, level, ruleset, judged_as, hops if judged_as in CARRIED else 0)
+                if judged is None:
+                    continue
+                refused = left_out.get(kind) or judged.verdict or otherwise
+                if judged.folded is not None and refused is judged.verdict:
+                    folded = judged.folded
+                    if not packing.add(kind, folded.url, folded.fingerprint, folded.verdict or otherwise):
+                        return packing.offers(depth, ruleset, hops), True
+                    if found.sitemap and folded.verdict is None:
+                        spelt[bare] = folded.url
+                elif found.sitemap and refused is None:
+                    spelt[bare] = judged.url
+                if not packing.add(kind, judged.url, judged.fingerprint, refused):
+                    return packing.offers(depth, ruleset, hops), True
+        return packing.offers(depth, ruleset, hops), False
 
-    def _judge(self, base: str, href: str, depth: int, ruleset: int) -> tuple[str, bytes, Verdict | None] | None:
-        """Return the spelt URL, its fingerprint and the verdict; None for what is no http(s) URL."""
+    def _packing(self, found: parse.Page, spoken: parse.Page) -> Packing:
+        disobey = self._config.disobey
+        for_all = _NOFOLLOW if found.nofollow and "meta" not in disobey else None
+        if for_all is None and spoken.nofollow and "x-robots-tag" not in disobey:
+            for_all = _HEADER_NOFOLLOW
+        if found.sitemap:
+            return Packing(MAX_LISTED, MAX_LISTED_BYTES, for_all)
+        return Packing(self._config.max_links, for_all=for_all)
+
+    def _groups(self, found: parse.Page, spoken: parse.Page) -> Iterable[tuple[list[tuple[Kind, str]], Verdict | None]]:
+        """Return the links in the order in which they count, each group with the verdict that a page itself passes on it."""
+        follow, disobey = self._follow, self._config.disobey
+        first: list[tuple[Kind, str]] = []
+        aside: list[tuple[Kind, str]] = []
+        for link in (*spoken.links, *found.links):
+            (first if link[0] in follow else aside).append(link)
+        marked: dict[str, list[tuple[Kind, str]]] = {}
+        for kind, href, words in found.unfollowed:
+            if not disobey.issuperset(words.split()):
+                marked.setdefault(words, []).append((kind, href))      # all of them: the settings may change
+            else:
+                first.append((kind, href))
+        yield first, None
+        for words, links in marked.items():
+            yield links, (Reason.NOFOLLOW, f"rel {words} on the link")
+        yield aside, None
+
+    def _judge(self, base: str, href: str, depth: int, ruleset: int, kind: Kind, hops: int) -> Judged | None:
+        """Return the spelt URL, its fingerprint and the verdict, and what it folds into; None for what is no http(s) URL."""
         refused: Verdict | None = None
         try:
             url = urls.spell(href, base)
@@ -108,56 +170,22 @@ class Harvester:
                 return None
             refused = Reason.LENGTH, str(error)
         if refused is None:
-            refused = self._scope.verdict(url, urls.host_of(urls.split(url)[0]), Kind.A, depth, ruleset)
-        number = urls.fingerprint(urls.key(url), self._secret)
-        return url, number.to_bytes(8, "little", signed=True), refused
+            refused = self._verdict(url, kind, depth, ruleset, hops)
+            if refused is None and self._folds and (folded := self._folds.fold(url)) is not None:
+                into = Judged(folded[0], self._mark(folded[0]), self._verdict(folded[0], kind, depth, ruleset, hops))
+                return Judged(url, self._mark(url), (Reason.DUPLICATE, folded[1]), into)
+        return Judged(url, self._mark(url), refused)
+
+    def _verdict(self, url: str, kind: Kind, depth: int, ruleset: int, hops: int) -> Verdict | None:
+        return self._scope.verdict(url, urls.host_of(urls.split(url)[0]), kind, depth, ruleset, hops)
+
+    def _mark(self, url: str) -> bytes:
+        return urls.fingerprint(urls.key(url), self._config.secret).to_bytes(8, "little", signed=True)
 
 
-class _Packing:
-    """Links on their way into an `Offers`."""
-
-    def __init__(self, most: int, for_all: Verdict | None) -> None:
-        self._most = most
-        self._for_all = for_all
-        self._bytes = 0
-        self._urls: dict[bytes, str] = {}
-        self._kinds = bytearray()
-        self._verdicts = bytearray()
-        self._rules: dict[Verdict, int] = {}
-
-    def add(self, kind: Kind, url: str, fingerprint: bytes, verdict: Verdict | None) -> bool:
-        """Take a link unless it is there already; return False when there is no room for it."""
-        if fingerprint in self._urls:
-            return True
-        self._bytes += len(url)
-        if len(self._urls) >= self._most or self._bytes > MAX_OFFER_BYTES:
-            return False
-        self._urls[fingerprint] = url
-        self._kinds.append(KIND_CODE[kind])
-        verdict = self._for_all or verdict
-        self._verdicts.append(0 if verdict is None else self._number(verdict))
-        return True
-
-    def offers(self, depth: int, ruleset: int) -> Offers:
-        """Return what was taken."""
-        rules = tuple((reason.value, rule) for reason, rule in self._rules)
-        packed = "\n".join(self._urls.values()), bytes(self._kinds), bytes(self._verdicts), b"".join(self._urls)
-        return Offers(*packed, rules, depth, ruleset, 0, depth)
-
-    def _number(self, verdict: Verdict) -> int:
-        if verdict not in self._rules and len(self._rules) >= NAMED_RULES:
-            verdict = verdict[0], "one of too many rules to name on one page"
-        return self._rules.setdefault(verdict, len(self._rules) + 1)
-
-
-def _distinct(links: Iterable[tuple[Kind, str]]) -> dict[str, Kind]:
-    """Return links without fragments and repeats; a link is of the kind that came first."""
-    distinct: dict[str, Kind] = {}
-    for kind, href in links:
-        bare = href.partition("#")[0]
-        if bare not in distinct:
-            distinct[bare] = kind
-    return distinct
+def _distinct(links: Iterable[tuple[Kind, str]]) -> Iterable[tuple[str, Kind]]:
+    """Return links without fragments and repeats."""
+    return dict.fromkeys((href.partition("#")[0], kind) for kind, href in links)
 
 
 def _directory(base: str) -> str:

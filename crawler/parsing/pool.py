@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Self
 
 import crawler
-from crawler.core.encodings import is_html
+from crawler.core.documents import reading_of
 from crawler.core.model import NOTHING_PARSED, Parsed
 from crawler.folder import CrawlError
 from crawler.parsing.config import Config
-from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame
+from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame, patience
 
 DEADLINE = 2.0
 PATIENCE = 0.125
@@ -70,6 +70,7 @@ class _Child(asyncio.Protocol):
         self.slow = False
         self._began = 0.0
         self._until = 0.0
+        self._deadline = pool.deadline
         self._pool = pool
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -91,7 +92,8 @@ class _Child(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(frame(BATCH, [job.page for job in jobs]))
         self._began = processor_time(self.process.pid)
-        self._wait(self._pool.deadline * PATIENCE, self._linger)
+        self._deadline = self._pool.deadline * patience(job.page for job in jobs)
+        self._wait(self._deadline * PATIENCE, self._linger)
 
     def data_received(self, data: bytes) -> None:
         """Take in what the process answers."""
@@ -127,15 +129,15 @@ class _Child(asyncio.Protocol):
     def _linger(self) -> None:
         """Note that the process is slow: it goes on, behind all others, until its deadline."""
         self.slow = True
-        self._wait(self._pool.deadline * (1 - PATIENCE), self._overrun)
-        self._until = asyncio.get_running_loop().time() + self._pool.deadline * (MERCY - PATIENCE)
+        self._wait(self._deadline * (1 - PATIENCE), self._overrun)
+        self._until = asyncio.get_running_loop().time() + self._deadline * (MERCY - PATIENCE)
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, self.process.pid, LAST)
         self._pool.slowed(self)
 
     def _overrun(self) -> None:
         """End the process, unless it had to give way to others and has not had its time."""
-        left = self._pool.deadline - (processor_time(self.process.pid) - self._began)
+        left = self._deadline - (processor_time(self.process.pid) - self._began)
         if self.slow and left > 0 and asyncio.get_running_loop().time() < self._until:
             self._wait(max(left, 0.01), self._overrun)
             return
@@ -216,15 +218,14 @@ class ParserPool:
         for child in self._children:
             child.configure(config)
 
-    async def parse(self, body: bytes, *, url: str, content_type: str | None, depth: int, ruleset: int) -> Parsed:
+    async def parse(self, page: Page) -> Parsed:
         """Read one page. Whatever is wrong with the page is in the answer's `fault`. Raises CrawlError when no process can be had."""
         if self._failure is not None:
             raise self._failure
         if self._config is None:
             raise RuntimeError("configure the pool before its first page")
-        if not is_html(body, content_type):
+        if reading_of(page.body, page.content_type, page.kind) is None and not page.headers:
             return NOTHING_PARSED       # a picture need not cross to another process to say nothing
-        page = Page(url, content_type, depth, ruleset, body[: self._config.parse_size])
         job = _Job(page, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._feed()
@@ -325,7 +326,7 @@ class ParserPool:
     def _blame(self, job: _Job, *, alone: bool, overran: bool) -> None:
         job.deaths += alone
         if alone and overran:
-            self._condemn(job, f"reading its links took more than {self.deadline:g} s")
+            self._condemn(job, f"reading its links took more than {self.deadline * patience([job.page]):g} s")
         elif job.deaths >= LIVES:
             self._condemn(job, f"reading its links ended {LIVES} parser processes")
         else:

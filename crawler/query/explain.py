@@ -23,6 +23,7 @@ MOST_ATTEMPTS = 100
 MOST_COUNTED = 10_000
 """Where links to a URL, or URLs before it in its host's queue, are counted, this means so many or more."""
 _MOST_PROBES = 64
+_NAMED = 3
 _HIGHEST = 2**63 - 1
 _BARE = re.compile(r"(?:[\w-]+\.)+[\w-]+(?::\d+)?(?:[/?].*)?", re.DOTALL)
 
@@ -41,8 +42,11 @@ SELECT f.at, f.run_id, f.status, x.name, f.detail, f.ttfb_ms, f.total_ms, f.wire
 FROM fetch f LEFT JOIN fault x USING (fault) LEFT JOIN url t ON t.url_id = f.redirect_id LEFT JOIN origin ot ON ot.origin_id = t.origin_id
 WHERE f.url_id = ? ORDER BY f.fetch_id DESC LIMIT {MOST_ATTEMPTS}"""
 _PAGE = """
-SELECT f.at, f.status, f.mime, f.title, f.truncated, b.file, b.bytes, lower(hex(b.digest))
-FROM fetch f LEFT JOIN body b USING (body_id) WHERE f.fetch_id = ?"""
+SELECT f.at, f.status, f.mime, f.title, f.truncated, b.file, b.bytes, lower(hex(b.digest)), f.noindex, f.nofollow,
+  oc.origin || c.path, onr.origin || n.path
+FROM fetch f LEFT JOIN body b USING (body_id) LEFT JOIN url c ON c.url_id = f.canonical_id LEFT JOIN origin oc ON oc.origin_id = c.origin_id
+  LEFT JOIN url n ON n.url_id = f.near_id LEFT JOIN origin onr ON onr.origin_id = n.origin_id
+WHERE f.fetch_id = ?"""
 _HOST = """
 SELECT name, queued, delayed, done, failed, excluded, unrecorded, next_at, pace_ms, failures, rest_reason, parked FROM host"""
 _ROBOTS = """
@@ -169,8 +173,8 @@ def _stored(reader: Reader, page_id: object) -> Stored | None:
     row = None if page_id is None else reader.one(_PAGE, (whole(page_id),))
     if row is None:
         return None
-    at, status, mime, title, truncated, file, size, digest = row
-    kept = (text(file), whole_or_none(size), text(digest))
+    at, status, mime, title, truncated, file, size, digest, noindex, nofollow, canonical, near = row
+    kept = (text(file), whole_or_none(size), text(digest), bool(noindex), bool(nofollow), text(canonical), text(near))
     return Stored(seconds(at) or 0.0, whole_or_none(status), text(mime), text(title), bool(truncated), *kept)
 
 
@@ -199,9 +203,23 @@ def _robots(reader: Reader, origin: str, path: str) -> RobotsFacts | None:
         return None
     at, status, fault, delay, body = row
     meaning = "forbid" if fault is not None else robots.meaning(whole_or_none(status) or 0)
-    if meaning == "rules" and isinstance(body, bytes):
-        verdict = robots.Robots.parse(body).judge(path)
-    else:
-        verdict = robots.Verdict(allowed=meaning != "forbid")
-    found = (verdict.allowed, verdict.line, verdict.text)
+    rules = robots.Robots.parse(body) if meaning == "rules" and isinstance(body, bytes) else None
+    verdict = robots.Verdict(allowed=meaning != "forbid") if rules is None else rules.judge(path)
+    found = (verdict.allowed, verdict.line, verdict.text, () if rules is None else _more(rules))
     return RobotsFacts(seconds(at) or 0.0, whole_or_none(status), text(fault), seconds(delay), *found)
+
+
+def _more(rules: robots.Robots) -> tuple[str, ...]:
+    """Say what a robots.txt holds besides rules and a Crawl-delay."""
+    said = []
+    if rules.request_rate is not None:
+        said.append(f"Request-rate {rules.request_rate[0]} in {rules.request_rate[1]:g} s")
+    if rules.visit_time is not None:
+        said.append(f"Visit-time {rules.visit_time}")
+    if rules.host is not None:
+        said.append(f"Host {rules.host}")
+    said += [f"Clean-param {each}" for each in rules.clean_params[:_NAMED]]
+    if rules.sitemaps:
+        more = len(rules.sitemaps) - 1
+        said.append(f"Sitemap {rules.sitemaps[0]}" + (f" and {more:,} more" if more else ""))
+    return tuple(said)

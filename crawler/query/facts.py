@@ -40,6 +40,12 @@ class Stored(msgspec.Struct, frozen=True):
     file: str | None
     bytes: int | None
     sha256: str | None
+    noindex: bool = False
+    nofollow: bool = False
+    canonical: str | None = None
+    """The page's own idea of its address."""
+    near: str | None = None
+    """An earlier page whose text is nearly the same."""
 
 
 class HostFacts(msgspec.Struct, frozen=True):
@@ -73,6 +79,8 @@ class RobotsFacts(msgspec.Struct, frozen=True):
     """Number of the line that decides."""
     text: str | None
     """The line that decides."""
+    more: tuple[str, ...] = ()
+    """What else it says, in words: rates, times, sitemaps, a host, parameters that do not matter."""
 
 
 class Known(msgspec.Struct, frozen=True):

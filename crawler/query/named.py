@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from crawler.query import likeness
 from crawler.query.errors import QueryError, nearest
 
 
@@ -105,10 +106,11 @@ NAMED: tuple[Named, ...] = (
         "the 50 URLs with the most links to them",
         """
         SELECT n.links, o.origin || u.path AS url, s.name AS state
-        FROM (SELECT dst_id, count(*) AS links FROM link GROUP BY dst_id ORDER BY links DESC LIMIT 50) n
+        FROM (SELECT dst_id, count(DISTINCT src_id) AS links FROM link WHERE src_id <> dst_id GROUP BY dst_id
+          ORDER BY links DESC LIMIT 50) n
           CROSS JOIN url u ON u.url_id = n.dst_id CROSS JOIN origin o USING (origin_id) CROSS JOIN state s ON s.state = u.state
         ORDER BY n.links DESC""",
-        "A page that links to a URL in two ways (as a link and as a canonical address, say) counts twice.",
+        "Pages that link to it in whatever way; its own links to itself do not count.",
     ),
     Named(
         "duplicates",
@@ -120,6 +122,21 @@ NAMED: tuple[Named, ...] = (
           CROSS JOIN origin o USING (origin_id) CROSS JOIN body b ON b.body_id = d.body_id
         GROUP BY d.body_id HAVING count(*) > 1 ORDER BY copies DESC""",
         "Equal to the last byte. The example is the first URL in alphabetical order.",
+    ),
+    Named(
+        "near-duplicates",
+        "pages whose text is nearly that of an earlier page",
+        likeness.NEAR_DUPLICATES,
+        "Of the 64 bits that stand for a text at most 3 differ; with 0 there is hardly a difference. The nearest of the earlier "
+        "pages is told, the first of them if several are as near. Where more than 200 texts share a quarter of their bits, that "
+        "quarter is not looked at, nor what goes beyond 10,000,000 comparisons.",
+    ),
+    Named(
+        "no-op-parameters",
+        "query parameters that never changed a page",
+        likeness.NO_OP_PARAMETERS,
+        "Pages of a host that differ in nothing but this parameter, be it in its value or in having it, are equal to the last byte: "
+        "at least 3 of them, or 2 in two places. URLs with more than 20 parameters are left out.",
     ),
     Named(
         "speed",
@@ -219,6 +236,46 @@ NAMED: tuple[Named, ...] = (
         SELECT o.origin || u.path AS url, f.title
         FROM fetch f CROSS JOIN url u ON u.url_id = f.url_id CROSS JOIN origin o USING (origin_id)
         WHERE f.noindex <> 0 AND u.page_id = f.fetch_id AND u.kind <> {_ROBOTS}""",
+    ),
+    Named(
+        "traps",
+        "what was damped or left out as a trap, why, and how to let it in",
+        f"""
+        WITH refused AS (
+          SELECT rule, count(*) AS urls, min(url_id) AS url_id FROM url WHERE state = 3 AND reason IN ('trap', 'limit') GROUP BY rule)
+        SELECT p.pattern, p.damped, p.pages, p.alike,
+          (SELECT coalesce(sum(r.urls), 0) FROM refused r WHERE instr(r.rule, 'the pages of ' || p.pattern || ' are all alike') = 1)
+            AS left_out,
+          {_SECOND.format("p.at")} AS since, 'its pages are all alike' AS rule, '--undamp ' || quote(p.pattern) AS undo
+        FROM pattern p WHERE p.damped IS NOT NULL
+        UNION ALL
+        SELECT o.origin || u.path, u.reason, NULL, NULL, r.urls, NULL, r.rule, NULL
+        FROM refused r JOIN url u USING (url_id) JOIN origin o USING (origin_id) WHERE r.rule NOT LIKE 'the pages of %'
+        ORDER BY 5 DESC""",
+        "A pattern that is alike comes last in its host, and not beyond 2,000 links from a seed; one that is closed is left out.",
+    ),
+    Named(
+        "canonicals",
+        "pages that call another address their own",
+        f"""
+        SELECT o.origin || u.path AS url, oc.origin || c.path AS canonical, s.name AS canonical_state
+        FROM fetch f CROSS JOIN url u ON u.url_id = f.url_id CROSS JOIN origin o ON o.origin_id = u.origin_id
+          CROSS JOIN url c ON c.url_id = f.canonical_id CROSS JOIN origin oc ON oc.origin_id = c.origin_id
+          CROSS JOIN state s ON s.state = c.state
+        WHERE f.canonical_id IS NOT NULL AND f.canonical_id <> f.url_id AND u.fetch_id = f.fetch_id AND u.kind <> {_ROBOTS}""",
+        "With --fold canonical they stand back behind it; else they are pages like any other.",
+    ),
+    Named(
+        "orphans",
+        "URLs that a sitemap lists and no page links to",
+        """
+        SELECT o.origin || u.path AS url, t.name AS state, os.origin || s.path AS sitemap
+        FROM link l CROSS JOIN url s ON s.url_id = l.src_id CROSS JOIN origin os ON os.origin_id = s.origin_id
+          CROSS JOIN url u ON u.url_id = l.dst_id CROSS JOIN origin o ON o.origin_id = u.origin_id
+          CROSS JOIN state t ON t.state = u.state
+        WHERE l.kind = 33 AND u.kind <> 0 AND NOT EXISTS (
+          SELECT 1 FROM link k JOIN url p ON p.url_id = k.src_id WHERE k.dst_id = l.dst_id AND k.src_id <> l.dst_id AND p.kind <> 4)""",
+        "Needs the link graph (--links all).",
     ),
     Named(
         "runs",

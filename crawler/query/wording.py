@@ -48,9 +48,11 @@ def _facts(explanation: Explanation, now: float) -> Iterator[tuple[str, str]]:
         yield from _attempts(known.attempts)
         if known.stored is not None:
             yield "stored", _stored(known.stored)
+            yield from _said(known.stored)
     yield from zip(("similar", "", "", "", ""), explanation.similar, strict=False)
     if explanation.robots is not None:
         yield "robots.txt", _robots(explanation.robots)
+        yield from (("", more) for more in explanation.robots.more)
     yield "host", "never seen" if host is None else _host(host, now)
 
 
@@ -119,6 +121,18 @@ def _stored(stored: Stored) -> str:
     where = stored.file or "no file"
     size = "" if stored.bytes is None else f", {stored.bytes:,} bytes"
     return f"{where} ({stored.mime or 'no media type'}{size}{', only its beginning' if stored.truncated else ''})"
+
+
+def _said(stored: Stored) -> Iterator[tuple[str, str]]:
+    """Yield what the page says of itself."""
+    wishes = ("not to be indexed", stored.noindex), ("not to have its links followed", stored.nofollow)
+    asks = " and ".join(word for word, said in wishes if said)
+    if asks:
+        yield "asks", asks
+    if stored.canonical is not None:
+        yield "canonical", stored.canonical
+    if stored.near is not None:
+        yield "nearly as", stored.near
 
 
 def _robots(robots: RobotsFacts) -> str:

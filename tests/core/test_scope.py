@@ -27,9 +27,9 @@ def rule_of(scope: Scope, url: str, kind: Kind = Kind.A, depth: int = 1) -> tupl
 
 def test_a_link_that_may_enter_becomes_a_request_with_everything_in_it():
     scope = Scope(Rules((ruleset_of([SEED], Options(), Settings()),) * 4))
-    request = judge(scope, "http://www.site.test:80/x?y".replace(":80", ""), Kind.IMG, 4, ruleset=3, hops=2)
+    request = judge(scope, "http://www.site.test:80/x?y".replace(":80", ""), Kind.AREA, 4, ruleset=3, hops=2)
 
-    assert Request("http://www.site.test/x?y", "http://www.site.test", "www.site.test", Kind.IMG, 4, 4, 3, 2) == request
+    assert Request("http://www.site.test/x?y", "http://www.site.test", "www.site.test", Kind.AREA, 4, 4, 3, 2) == request
 
 
 def test_the_next_hop_of_a_redirect_goes_first_and_keeps_its_depth():

@@ -489,7 +489,7 @@ async def test_a_pass_over_changed_bounds_that_was_interrupted_is_made_up_for(si
     """The new settings are remembered by then, so the next run could not tell that they were never applied."""
     from crawler.frontier.ledger import Ledger
 
-    async def dies(self, rows, scope, *, robots):
+    async def dies(self, rows, scope, settings):
         raise ZeroDivisionError
 
     site.pages = {"/": links("/a"), "/a": links("/b"), "/b": "b"}
@@ -509,10 +509,10 @@ async def test_a_stop_does_not_wait_for_a_pass_over_changed_bounds_and_the_next_
     passes = []
     apply = ledger.Ledger._apply
 
-    async def counted(self, rows, scope, *, robots):
+    async def counted(self, rows, scope, settings):
         passes.append(rows)
         crawl.crawler.stop(signal.SIGINT)
-        return await apply(self, rows, scope, robots=robots)
+        return await apply(self, rows, scope, settings)
 
     site.pages = {"/": links(*(f"/{n}" for n in range(50)))} | {f"/{n}": str(n) for n in range(50)}
     await crawl(site.url("/"), depth=0)
@@ -529,9 +529,9 @@ async def test_the_same_settings_again_cause_no_pass(site, crawl, monkeypatch):
     passes = []
     apply = Ledger._apply
 
-    async def counted(self, rows, scope, *, robots):
+    async def counted(self, rows, scope, settings):
         passes.append(rows)
-        return await apply(self, rows, scope, robots=robots)
+        return await apply(self, rows, scope, settings)
 
     monkeypatch.setattr(Ledger, "_apply", counted)
     site.pages = {"/": links("/a", "/b"), "/a": "a", "/b": "b"}

@@ -567,7 +567,7 @@ async def test_refusals_of_one_host_are_recorded_up_to_a_limit_and_then_counted(
         await frontier.add([refused("http://other.test/1")])
     async with SqliteFrontier.open(path) as frontier:      # the count is kept across runs
         assert 0 == await frontier.add([refused("http://farm.test/9")])
-        assert 1 == await frontier.add([refused("http://farm.test/10", Reason.TRAP)])
+        assert 1 == await frontier.add([refused("http://farm.test/10", Reason.NOFOLLOW)])
         assert 1 == await frontier.add([request("http://farm.test/11")])
         assert 5 == (await frontier.statistics()).excluded
 

@@ -74,6 +74,8 @@ LINKS = ((1, 2, 1), (1, 3, 1), (1, 4, 1), (1, 10, 1), (2, 3, 1), (2, 5, 1), (2, 
 def fill(db: sqlite3.Connection) -> None:
     """Make the tables and fill them, in one transaction."""
     db.executescript(f"BEGIN;{resources.files('crawler.frontier').joinpath('schema.sql').read_text(encoding='utf-8')}")
+    if not db.execute("SELECT 1 FROM pragma_table_info('fetch') WHERE name = 'simhash'").fetchone():
+        db.execute("ALTER TABLE fetch ADD COLUMN simhash INTEGER")     # until the schema has it
     meta = {"secret": SECRET.hex(), "clean": "1", "pages": "5", "errors": "2"}
     db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     db.executemany("INSERT INTO kind VALUES (?, ?)", [(code, kind.value) for kind, code in KIND_CODE.items()])
@@ -136,7 +138,7 @@ def crawl(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     with contextlib.closing(write_to(folder / "crawl.db")) as db:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
         fill(db)
     return folder
 

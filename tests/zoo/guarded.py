@@ -31,10 +31,23 @@ async def the_canary_by_other_names(ask: Ask) -> bytes:
     return ask.links(*names, *(f"http://127.44.0.26:{port}/z26-port" for port in BAD_PORTS))
 
 
-@animal(27, "robots.txt at the canary", "its robots.txt leads to a denied address", expect="parked", robots=True, exit_code=7,
-        later="the half about sitemaps: none is read yet")
+@animal(27, "robots.txt and sitemaps at the canary", "its robots.txt leads to a denied address; that of its second address names sitemaps there, one by a redirect",
+        robots=True, exit_code=7, hosts=("127.46.0.27",), seeds=("/", "http://127.46.0.27:{port}/"), options={"scope": "any"},
+        expect={"/": "parked", "http://127.46.0.27:{port}/": "done 200", "http://127.46.0.27:{port}/moved.xml": "done 302",
+                "http://127.46.0.27:{port}/index.xml": "done 200", **{f"http://{CANARY}:{{port}}/z27{name}.xml": "excluded guard" for name in ("", "-moved", "-listed")}})
 async def robots_at_the_canary(ask: Ask) -> bytes:
-    return moved(f"http://{CANARY}:{ask.port}/robots.txt") if ask.path == "/robots.txt" else ask.page("never")
+    if ask.host == ask.cage.animal.host:
+        return moved(f"http://{CANARY}:{ask.port}/robots.txt") if ask.path == "/robots.txt" else ask.page("never")
+    match ask.path:
+        case "/robots.txt":
+            named = (f"http://{CANARY}:{ask.port}/z27.xml", f"http://{ask.host}:{ask.port}/moved.xml", f"http://{ask.host}:{ask.port}/index.xml")
+            return reply(200, "".join(f"Sitemap: {url}\n" for url in named), "Content-Type: text/plain")
+        case "/moved.xml":
+            return moved(f"http://{CANARY}:{ask.port}/z27-moved.xml")
+        case "/index.xml":
+            return ask.page(f"<sitemapindex><sitemap><loc>http://{CANARY}:{ask.port}/z27-listed.xml</loc></sitemap></sitemapindex>", mime="text/xml")
+        case _:
+            return ask.page("see the sitemaps")
 
 
 SECRETS = {"x-api-key": "abc", "authorization": "Basic VVNFUjpQQVNTV09SRA=="}

@@ -42,6 +42,7 @@ class Seen:
             self.flooded = {url for (url,) in db.execute(
                 "SELECT p.url FROM pages p JOIN url u USING (url_id) JOIN fetch f ON f.fetch_id = u.page_id WHERE f.links_truncated")}
             self.robots = {row[0]: row for row in db.execute("SELECT origin, status, fault, crawl_delay_ms FROM robots")}
+            self.patterns = dict(db.execute("SELECT pattern, damped FROM pattern"))
         self.words = {row[0]: word(row) for row in self.rows}
         self.tries = {row[0]: row[4] for row in self.rows}
         self.details = {row[0]: row[8] or row[9] or "" for row in self.rows}

@@ -8,7 +8,6 @@ from .animal import CANARY, animal
 from .line import Ask, html, moved, reply
 
 KIB = 1024
-NOT_READ = "sitemaps are not read yet"
 
 
 def _text(body: str | bytes) -> bytes:
@@ -70,8 +69,13 @@ async def crawl_delay_of_every_kind(ask: Ask) -> bytes:
     return _text(f"User-agent: *\nCrawl-delay: {DELAYS[int(ask.host.rpartition('.')[2])]}\n")
 
 
-def _only_the_page(cage, seen) -> None:
-    assert cage.paths == ["/"]
+def _asked_once(*names: str):
+    """Return a check that these, and nothing else besides the page, were asked for, each once."""
+    def check(cage, seen) -> None:
+        assert sorted(cage.paths) == sorted(("/", *names))
+        assert b"root:" not in (seen.folder / "crawl.db").read_bytes()
+
+    return check
 
 
 async def _with_sitemap(ask: Ask, text: str) -> bytes:
@@ -79,23 +83,40 @@ async def _with_sitemap(ask: Ask, text: str) -> bytes:
         return _text(f"Sitemap: http://{ask.host}:{ask.port}/sitemap.xml\n")
     if ask.path == "/":
         return ask.page(f"see the sitemap of {ask.host}")
-    return reply(200, text, "Content-Type: application/xml")
+    return ask.page(text, mime="application/xml")
 
 
-@animal(55, "sitemap with entities", "entities that read a file and ask the canary", expect="done 200", robots=True, later=NOT_READ, check=_only_the_page)
-async def sitemap_with_entities(ask: Ask) -> bytes:
-    return await _with_sitemap(ask, f'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd"><!ENTITY c SYSTEM "http://{CANARY}:{ask.port}/">]>'
-                               "<urlset><url><loc>http://127.44.0.55/&f;&c;</loc></url></urlset>")  # fmt: skip
+@animal(55, "sitemaps with entities", "entities that read a file and ask the canary, within a document and for its own type", robots=True,
+        check=_asked_once("/sitemap.xml", "/typed.xml"), others="done 200")
+async def sitemaps_with_entities(ask: Ask) -> bytes:
+    page = f"http://{ask.host}:{ask.port}/"
+    asks = f'<!ENTITY f SYSTEM "file:///etc/passwd"><!ENTITY c SYSTEM "http://{CANARY}:{ask.port}/z55">'
+    typed = f'<!ENTITY % p SYSTEM "http://{CANARY}:{ask.port}/z55.dtd"> %p;'
+    match ask.path:
+        case "/robots.txt":
+            return _text(f"Sitemap: {page}sitemap.xml\nSitemap: {page}typed.xml\n")
+        case "/sitemap.xml" | "/typed.xml":
+            declared = asks if ask.path == "/sitemap.xml" else typed
+            entries = f"<url><loc>{page}honest</loc></url><url><loc>{page}&f;&c;</loc></url>"
+            return ask.page(f"<!DOCTYPE urlset [{declared}]><urlset>{entries}</urlset>", mime="application/xml")
+        case _:
+            return ask.page(f"page {ask.path}")
 
 
-@animal(56, "a billion laughs", "entities of entities of entities", expect="done 200", robots=True, later=NOT_READ, check=_only_the_page)
+@animal(56, "a billion laughs", "entities of entities of entities", robots=True, check=_asked_once("/sitemap.xml"),
+        expect={"/": "done 200", "/sitemap.xml": "done 200|done parse"})
 async def a_billion_laughs(ask: Ask) -> bytes:
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
-    return await _with_sitemap(ask, f'<!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]><urlset><url><loc>&l9;</loc></url></urlset>')
+    return await _with_sitemap(ask, f'<!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]><urlset><url><loc>http://127.44.0.56/&l9;</loc></url></urlset>')
 
 
-@animal(57, "sitemap of itself", "a sitemap index that names itself, and ten below each other", expect="done 200", robots=True, later=NOT_READ, check=_only_the_page)
+DEEP = 10
+INDEXES = ("/sitemap.xml", "/deeper-1.xml", "/deeper-2.xml", "/deeper-3.xml")
+
+
+@animal(57, "sitemap of itself", f"a sitemap index that names itself and one below, and so on {DEEP} deep", robots=True, check=_asked_once(*INDEXES),
+        expect={"/": "done 200", **dict.fromkeys(INDEXES, "done 200"), "/deeper-4.xml": "excluded trap"})
 async def sitemap_of_itself(ask: Ask) -> bytes:
-    n = len(ask.cage.paths)
-    names = (f"http://{ask.host}:{ask.port}/{name}" for name in ("sitemap.xml", f"deeper-{n}.xml"))
+    n = int(ask.path.partition("-")[2].partition(".")[0] or 0)
+    names = (f"http://{ask.host}:{ask.port}/{name}" for name in ("sitemap.xml", f"deeper-{n}.xml", *([f"deeper-{n + 1}.xml"] if n < DEEP else [])) if name != "deeper-0.xml")
     return await _with_sitemap(ask, "<sitemapindex>" + "".join(f"<sitemap><loc>{name}</loc></sitemap>" for name in names) + "</sitemapindex>")
