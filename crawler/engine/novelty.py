@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from crawler.clock import Clock
-from crawler.core.likeness import PAGES, Likeness
+from crawler.core.likeness import Likeness
 from crawler.core.model import Fetched
 from crawler.core.patterns import Change, Families
 from crawler.core.scope import ALIKE_DEPTH, Scope
@@ -18,6 +18,9 @@ from crawler.core.settings import Settings
 from crawler.finishing import finish
 from crawler.frontier.ledger import Ledger
 from crawler.hooks import Hooks, Notice
+
+RECALLED = 10_000
+"""Pages of the runs before that later ones are compared with: more would delay the first request."""
 
 
 class Novelty:
@@ -64,7 +67,7 @@ class Novelty:
             self._families.restore(pattern, pages, alike, damped)
             if damped is not None:
                 self._scope.damp([(pattern, damped)])
-        for simhash, row in await self._ledger.latest_simhashes(PAGES):
+        for simhash, row in await self._ledger.latest_simhashes(RECALLED):
             self._likeness.find(simhash, row)
 
     async def remember(self) -> None:
