@@ -218,7 +218,7 @@ CANONICAL = "<link rel=canonical href='{}'>"
         ("", (("link", "</real>; rel=canonical"),), "http://host.test/real"),
         ("", (("link", "<#x>; rel=canonical"),), None),
         ("", (("link", "<mailto:x>; rel=canonical"),), None),
-        (CANONICAL.format("/markup"), (("link", "</header>; rel=canonical"),), "http://host.test/markup"),
+        (CANONICAL.format("/markup"), (("link", "</header>; rel=canonical"),), "http://host.test/header"),
     ],
 )
 def test_a_page_folds_into_its_own_idea_of_its_address_where_that_is_asked_for(head: str, headers: tuple, folds_into: str | None) -> None:
@@ -263,8 +263,8 @@ HEADER = {"headers": (("x-robots-tag", "noindex, nofollow"),)}
         ("<a href=x>x</a>", HEADER, (), "nofollow: X-Robots-Tag nofollow"),
         ("<a href=x>x</a>", HEADER, ("x-robots-tag",), None),
         ("<a href=x>x</a>", HEADER, ("meta",), "nofollow: X-Robots-Tag nofollow"),
-        (META, HEADER, (), "nofollow: meta robots nofollow"),
-        (META, HEADER, ("meta",), "nofollow: X-Robots-Tag nofollow"),
+        (META, HEADER, (), "nofollow: meta robots nofollow; X-Robots-Tag nofollow"),
+        (META, HEADER, ("meta",), "nofollow: meta robots nofollow; X-Robots-Tag nofollow"),
         (META, HEADER, ("meta", "x-robots-tag"), None),
         ("<a href=x>x</a>", {"headers": (("x-robots-tag", "otherbot: nofollow"),)}, (), None),
     ],

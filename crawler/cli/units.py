@@ -174,8 +174,8 @@ def read_host(raw: Raw) -> str:
 def read_pattern_of_urls(raw: Raw) -> str:
     """Read a URL pattern as the view `traps` shows them, or the word all."""
     text = read_text(raw) if isinstance(raw, str) else ""
-    if text == "all" or "/" in text:
-        return text.partition("://")[2] or text
+    if text == "all" or ("/" in text and "://" not in text):
+        return text
     raise ValueError("a URL pattern as crawler query traps shows them, like 'example.org/*?month&year', or all")
 
 

@@ -20,10 +20,10 @@ from crawler.core.robots import ALLOW_ALL, Robots
 from crawler.core.settings import Settings
 
 ROBOTS_KEPT = 86_400.0
+"""Seconds for which a robots.txt is believed (RFC 9309 2.4)."""
 FEWEST_AT_ONCE = 2
 GROWTH = 2
 """So many rounds of good answers let one request more at once."""
-"""Seconds for which a robots.txt is believed (RFC 9309 2.4)."""
 FIRST_PACE, FASTEST_PACE, SLOWEST_PACE = 1.0, 0.2, 60.0
 SHORTER, LONGER = 0.9, 2.0
 QUICK = 2.0

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from crawler.clock import Clock
 from crawler.core import robots
 from crawler.core.folds import UNFOLDED, Folds
@@ -56,6 +58,7 @@ class Feeder:
         self._agent = agent
         self._over = over
         self._folds = Folds(name for name in settings.fold if name != "canonical")
+        self._landings, self._folded_at = 0, -1
         self._connects, self._connects_at = float(CONNECTS_AT_ONCE), 0.0
         self._most_hosts = hosts_in_hand(settings)
         self._stirred = asyncio.Event()
@@ -88,6 +91,7 @@ class Feeder:
     def landed(self, request: Request) -> None:
         """Note that a worker has handed over and is free."""
         self.busy -= 1
+        self._landings += 1
         self.flying_pages -= request.kind is not Kind.ROBOTS
         self._stirred.set()
 
@@ -173,6 +177,7 @@ class Feeder:
         size = max(FEWEST_PER_HOST, min(MOST_PER_HOST, URLS_IN_HAND // max(1, len(self._schedule) + hosts // 8)))
         self._schedule.low_water = size // 4
         leases = await self._frontier.claim(now=now, hosts=hosts, urls=size, refill=refill) if hosts or refill else []
+        leases = await self._by_other_ways(leases)
         folded = self._fold(leases) if self._folds else {}
         if folded:      # what they fold into is durable before they are refused
             await self._frontier.add([self._scope.judge(link) for link, _ in folded.values()])
@@ -190,6 +195,23 @@ class Feeder:
     def look(self) -> None:
         """Say that the frontier may have a further host."""
         self._wake = 0.0
+
+    async def _by_other_ways(self, leases: list[Lease]) -> list[Lease]:
+        """Let URLs whose own kind of link is not followed any more be what they are linked to as besides."""
+        left_out = self._scope.left_out
+        others = [request.id for lease in leases for request in lease.requests if request.kind in left_out]
+        if not others:
+            return leases
+        ways = await self._frontier.ways(others, self._scope.rules.follow)
+        if not self._frontier.knows_links:      # nobody knows how else they are linked to, and what waits has been let in
+            ways = dict.fromkeys(others, (Kind.A, 0))
+        found = []
+        for lease in leases:
+            requests = (
+                msgspec.structs.replace(request, kind=ways[request.id][0]) if request.id in ways else request for request in lease.requests
+            )
+            found.append(msgspec.structs.replace(lease, requests=tuple(requests)))
+        return found
 
     def _fold(self, leases: Sequence[Lease]) -> dict[UrlId, tuple[Link, str]]:
         """Return what folds, though it waited before anyone asked for folding: row -> (what it folds into, the rule)."""
@@ -238,9 +260,11 @@ class Feeder:
         full = len(self._schedule) >= self._most_hosts
         if (self._schedule.hungry() and not full) or self._schedule.spent_ready(full=full):
             return False
-        if "canonical" in self._settings.fold and await self._frontier.bring_back():
-            self.look()
-            return False
+        if "canonical" in self._settings.fold and self._folded_at != self._landings:
+            self._folded_at = self._landings        # looked for once after each time that all is quiet, not every second of a rest
+            if await self._frontier.bring_back():
+                self.look()
+                return False
         now = self._clock.now()
         horizon = now + max(self._settings.max_rest, 2 * (self._settings.delay or 0.0))     # a gap of one's own is no rest
         wake = await self._frontier.next_wake()

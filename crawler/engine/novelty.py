@@ -1,6 +1,6 @@
 """What pages bring that is new: near-duplicates are named, and families of URLs whose pages are all alike are damped.
 
-Damped first means last in its host, and not beyond 500 links from a seed; then, after so many pages, not at all. What was
+Damped first means last in its host, and not beyond 2,000 links from a seed; then, after so many pages, not at all. What was
 counted is remembered from run to run, so that a trap is not entered anew with every start.
 """
 

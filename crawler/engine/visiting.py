@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import msgspec
 
@@ -32,6 +33,7 @@ from crawler.core.model import (
     Reply,
     Request,
     RobotsRead,
+    UrlId,
     Visited,
 )
 from crawler.core.robots import MAX_BYTES as ROBOTS_BYTES
@@ -53,6 +55,8 @@ CHAINS_REMEMBERED = 10_000
 LONGEST_TRACEBACK = 4_000
 SITEMAP_BYTES = 50 * 1024 * 1024
 """Bytes of a sitemap that are read (sitemaps.org)."""
+LARGE_AT_ONCE = 2
+"""Sitemaps that wait in memory to be read: robots.txt may name 500."""
 
 
 class Visitor:
@@ -61,7 +65,7 @@ class Visitor:
     def __init__(
         self, settings: Settings, *, fetcher: Fetcher, archive: FileArchive, parsers: ParserPool, schedule: Schedule, scope: Scope,
         secret: bytes, clock: Clock, adopted: Callable[[], None], hooks: Hooks,
-        jar: SiteJar | None, cookies_of: Callable[[str], Awaitable[list[CookieRow]]], is_no_page: Callable[[str], Awaitable[bool]],
+        jar: SiteJar | None, cookies_of: Callable[[str], Awaitable[list[CookieRow]]], is_no_page: Callable[[str, UrlId], Awaitable[bool]],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._fetcher = fetcher
@@ -76,6 +80,7 @@ class Visitor:
         self._jar = jar
         self._cookies_of = cookies_of
         self._is_no_page = is_no_page
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._targets: OrderedDict[str, str] = OrderedDict()
         self._folded: OrderedDict[str, str] = OrderedDict()
 
@@ -180,10 +185,11 @@ class Visitor:
             return NOTHING_PARSED
         whole = request.kind is Kind.SITEMAP or (self._settings.pdf and documents.mime_of(content_type) == "application/pdf")
         most = SITEMAP_BYTES if whole else self._settings.parse_size
-        body = await draft.read_head(most) if readable else b""
-        return await self._parsers.parse(
-            Page(request.url, content_type, request.depth, request.ruleset, body, request.kind, request.hops, spoken)
-        )
+        async with self._large if whole else nullcontext():
+            body = await draft.read_head(most) if readable else b""
+            return await self._parsers.parse(
+                Page(request.url, content_type, request.depth, request.ruleset, body, request.kind, request.hops, spoken)
+            )
 
     async def _may_fold(self, request: Request, parsed: Parsed) -> bool:
         """Tell whether a page may stand back behind its canonical: a link that may enter, and is not known to be no page."""
@@ -193,7 +199,7 @@ class Visitor:
         self._folded[request.url] = canonical
         while len(self._folded) > CHAINS_REMEMBERED:
             self._folded.popitem(last=False)
-        if canonical in self._folded or await self._is_no_page(canonical):
+        if canonical in self._folded or await self._is_no_page(canonical, request.id):
             del self._folded[request.url]
             return False
         return True
@@ -259,8 +265,7 @@ class Visitor:
         """
         of_seed = request.depth == 0 and request.kind in (Kind.SEED, Kind.REDIRECT)
         kind = request.kind if request.kind in CARRIED else Kind.REDIRECT
-        depth = request.depth + (kind is not Kind.REDIRECT)
-        link = Link(target, kind, depth, request.ruleset, request.hops + 1, request.host if of_seed else None)
+        link = Link(target, kind, request.depth, request.ruleset, request.hops + 1, request.host if of_seed else None)
         before = self._scope.rules
         verdict = self._scope.judge(link)
         if self._scope.rules is not before:
@@ -268,7 +273,7 @@ class Visitor:
         rules = ((verdict.reason.value, verdict.rule),) if isinstance(verdict, Rejected) else ()
         mark = urls.fingerprint(urls.key(target), self._secret).to_bytes(8, "little", signed=True)
         kinds = bytes([KIND_CODE[kind]])
-        return Offers(target, kinds, bytes([len(rules)]), mark, rules, depth, request.ruleset, request.hops + 1, -1)
+        return Offers(target, kinds, bytes([len(rules)]), mark, rules, request.depth, request.ruleset, request.hops + 1, -1)
 
 
 def _is_let_in(offers: Offers, canonical: str) -> bool:

@@ -64,11 +64,14 @@ class Tally:
         self.hosts: dict[int, Counter[str]] = {}
         self.dropped: list[UrlId] = []
         """Rows that turned out to be a robots.txt."""
+        self.made_room = False
+        """A URL that had been let in was refused after all."""
 
     def move(self, host_id: int, old: int | None, new: int, *, was_delayed: bool = False, delayed: bool = False) -> None:
         """Count that a URL of a host went from one state to another; None: it is new."""
         host = self.hosts.setdefault(host_id, Counter())
         if old is not None:
+            self.made_room |= new == State.EXCLUDED
             self.states[old] -= 1
             host[COLUMNS[old]] -= 1
         self.states[new] += 1
@@ -101,8 +104,8 @@ class Gathered:
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self.links: list[tuple[int, int, int]] = []             # (src_id, dst_id, kind)
-        self.open_links: list[tuple[int, str, int]] = []        # the same, where the row of the target is not known yet
+        self.links: list[tuple[int, int, int, bool]] = []       # (src_id, dst_id, kind, nofollow)
+        self.open_links: list[tuple[int, str, int, bool]] = []  # the same, where the row of the target is not known yet
         self.offers: dict[str, Offer] = {}
         self.redirects: dict[int, str] = {}                     # url id -> where its answer points to
         self.canonicals: dict[int, str] = {}                    # url id -> its own idea of its address
@@ -121,6 +124,7 @@ class Gathered:
         if settled.request.kind is Kind.ROBOTS:
             self._named_by_robots(settled.request.url, offers, depth)
             return
+        marked = frozenset(code for code, (reason, _) in enumerate(offers.rules, start=1) if reason == Reason.NOFOLLOW)
         self.listed += [(parent, *entry) for entry in settled.listed]
         find, unknown = self._known.find, self._unknown
         allowed, refused = rank_of(depth, refused=False), rank_of(depth, refused=True)
@@ -133,8 +137,9 @@ class Gathered:
             if kind == CANONICAL_CODE:
                 self.canonicals.setdefault(parent, url)
             if row is not None:
-                self.links.append((parent, row, kind))
+                self.links.append((parent, row, kind, verdict in marked))
             else:
+                self.open_links.append((parent, url, kind, verdict in marked))
                 unknown(offers, index, url, kind, verdict, depth, parent)
         if settled.attempt is not None and settled.attempt.redirected:
             self.redirects[parent] = names[0]
@@ -148,8 +153,6 @@ class Gathered:
                 self.offers[url].parent_url = robots
 
     def _unknown(self, offers: Offers, index: int, url: str, kind: int, verdict: int, depth: int, parent: int) -> None:
-        if parent:
-            self.open_links.append((parent, url, kind))
         rank = rank_of(depth, refused=bool(verdict))
         best = self.offers.get(url)
         if best is not None and best.rank <= rank:

@@ -37,7 +37,7 @@ class Budgets:
         self._sites: dict[str, _Count] = {}
 
     def forget(self) -> None:
-        """Forget what was counted: a transaction failed, or somebody else changed the counts."""
+        """Forget what was counted: a transaction failed, or what was let in has been refused since; the tables know."""
         self._hosts.clear()
         self._sites.clear()
 

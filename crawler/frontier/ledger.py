@@ -14,16 +14,17 @@ from crawler.core import urls
 from crawler.core.folds import UNFOLDED, Folds
 from crawler.core.model import KIND_CODE, KINDS, CookieRow, Kind, Link, Reason, State, UrlId
 from crawler.core.robots import Robots
-from crawler.core.scope import ALL, MOST_SITEMAPS, SITEMAP_DEPTH, Options, Scope, Verdict
+from crawler.core.scope import ALL, MOST_SITEMAPS, SITEMAP_DEPTH, Options, Scope
 from crawler.core.seeds import Seed, Source
 from crawler.core.settings import Settings
 from crawler.frontier.batch import Tally
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.frontier.statements import ADD_COOKIE, SET_COOKIE, cookie_row
+from crawler.frontier.statements import ADD_COOKIE, SET_COOKIE, cookie_row, ways_to
 from crawler.frontier.writing import LATE
 
 REJUDGED_AT_ONCE = 2_000
 MOST_PATTERNS = 20_000
+REJUDGE_URL = "UPDATE url SET state = ?, reason = ?, rule = ?, kind = ?, depth = ?, priority = ?, due_at = NULL WHERE url_id = ?"
 _OF_BOUNDS = frozenset({Reason.SCOPE, Reason.DEPTH, Reason.TRAP, Reason.GUARD, Reason.LIMIT})
 _OF_ROBOTS = frozenset({Reason.ROBOTS, Reason.NOFOLLOW})
 
@@ -47,6 +48,36 @@ class Rejudged(NamedTuple):
     last: UrlId | None
     allowed: int
     refused: int
+
+
+class _Row(NamedTuple):
+    """A URL that waits or was refused, as it is judged anew."""
+
+    id: UrlId
+    url: str
+    host: str
+    host_id: int
+    kind: int
+    depth: int
+    ruleset: int
+    hops: int
+    state: int
+    reason: str | None
+    rule: str | None
+    delayed: int
+    priority: int
+
+    def may_change(self, settings: Settings) -> bool:
+        """Tell whether changed settings may mean something to it."""
+        return self.state != State.EXCLUDED or _open_again(self.reason, self.rule, settings)
+
+    def link(self, kind: Kind | None = None, depth: int | None = None) -> Link:
+        """Return it as a link, of another kind perhaps, from elsewhere."""
+        return Link(self.url, kind or KINDS[self.kind], self.depth if depth is None else depth, self.ruleset, self.hops)
+
+    def new_priority(self, depth: int, *, late: bool) -> int:
+        """Return its priority: a redirect's hop keeps its own."""
+        return self.priority if self.priority < 0 else depth + (LATE if late else 0)
 
 
 class Ledger:
@@ -198,25 +229,28 @@ class Ledger:
         changes: list[tuple[object, ...]] = []
         folded: list[Link] = []
         hurried: list[tuple[int, UrlId]] = []
-        for row_id, url, host, host_id, kind_code, depth, ruleset, hops, state, reason, rule, delayed, priority in rows:
-            if row_id in out or (state == State.EXCLUDED and not _open_again(reason, rule, settings)):
-                continue
-            kind, verdict = await self._judge(row_id, Link(url, KINDS[kind_code], depth, ruleset, hops), host, scope)
-            if verdict is None and kind not in UNFOLDED and (into := folds.fold(url)) is not None:
+        waiting = [row for row in map(_Row._make, rows) if row.id not in out and row.may_change(settings)]
+        ways = await self._ways(waiting, scope)
+        for row in waiting:
+            link = row.link(*ways.get(row.id, ()))
+            if link.kind in scope.left_out and row.state == State.QUEUED and not self._frontier.knows_links:
+                continue        # nobody knows how else it is linked to
+            verdict = scope.verdict(link.url, row.host, link.kind, link.depth, link.ruleset, link.hops)
+            if verdict is None and link.kind not in UNFOLDED and (into := folds.fold(link.url)) is not None:
                 verdict = Reason.DUPLICATE, into[1]
-                folded.append(Link(into[0], kind, depth, ruleset, hops))
-            if verdict is None and state == State.EXCLUDED:
-                verdict = await writer.budgets.judge(host_id)
+                folded.append(msgspec.structs.replace(link, url=into[0]))
+            if verdict is None and row.state == State.EXCLUDED:
+                verdict = await writer.budgets.judge(row.host_id)
             new = State.QUEUED if verdict is None else State.EXCLUDED
-            if new != state:
-                tally.move(host_id, state, new, was_delayed=bool(delayed))
-                changes.append((new, verdict and verdict[0], verdict and verdict[1], KIND_CODE[kind], row_id))
-            elif new == State.QUEUED and priority >= LATE and not scope.is_late(url, ruleset):
-                hurried.append((priority - LATE, row_id))
+            priority = row.new_priority(link.depth, late=scope.is_late(link.url, link.ruleset))
+            if new != row.state:
+                tally.move(row.host_id, row.state, new, was_delayed=bool(row.delayed))
+                changes.append((new, *(verdict or (None, None)), KIND_CODE[link.kind], link.depth, priority, row.id))
+            elif new == State.QUEUED and priority < row.priority:
+                hurried.append((priority, row.id))
         if changes or hurried:
             async with writer.transaction():
-                sql = "UPDATE url SET state = ?, reason = ?, rule = ?, kind = ?, due_at = NULL WHERE url_id = ?"
-                await self._db.executemany(sql, changes)
+                await self._db.executemany(REJUDGE_URL, changes)
                 await self._db.executemany("UPDATE url SET priority = ? WHERE url_id = ?", hurried)     # no longer the last of their host
                 await writer.count(tally)
             writer.known.clear()
@@ -225,17 +259,10 @@ class Ledger:
         allowed = sum(change[0] == State.QUEUED for change in changes)
         return allowed, len(changes) - allowed
 
-    async def _judge(self, row_id: UrlId, link: Link, host: str, scope: Scope) -> tuple[Kind, Verdict | None]:
-        """Judge a URL anew; one of a kind that is not followed may be linked to in another way as well."""
-        kind = link.kind
-        if kind in scope.left_out:
-            kind = await self._followed_kind(row_id, scope) or kind
-        return kind, scope.verdict(link.url, host, kind, link.depth, link.ruleset, link.hops)
-
-    async def _followed_kind(self, row_id: UrlId, scope: Scope) -> Kind | None:
-        """Return a kind of link to a URL that is followed, None when there is none."""
-        rows = await self._db.execute_fetchall("SELECT DISTINCT kind FROM link WHERE dst_id = ?", (row_id,))
-        return next((KINDS[row[0]] for row in rows if KINDS[row[0]] not in scope.left_out), None)
+    async def _ways(self, rows: Sequence[_Row], scope: Scope) -> dict[UrlId, tuple[Kind, int]]:
+        """Return how those URLs can be reached else whose own kind of link is not followed."""
+        others = [row.id for row in rows if KINDS[row.kind] in scope.left_out]
+        return await ways_to(self._db, others, scope.rules.follow) if others else {}
 
     # --- sitemaps ------------------------------------------------------------------------------------------------
 
@@ -297,8 +324,11 @@ def _open_again(reason: str | None, rule: str | None, settings: Settings) -> boo
 
 def _disobeyed(rule: str) -> set[str]:
     """Return the directives that have to be disobeyed for a refusal by this rule to fall."""
-    first, *words = rule.removesuffix(" on the link").split()
-    return set(words) if first == "rel" else {"meta" if first == "meta" else "x-robots-tag"}
+    found: set[str] = set()
+    for part in rule.split("; "):
+        first, *words = part.removesuffix(" on the link").split()
+        found.update(words if first == "rel" else ["meta" if first == "meta" else "x-robots-tag"])
+    return found
 
 
 def _bounds(name: str) -> tuple[str, bytes, bytes]:

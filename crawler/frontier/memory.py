@@ -87,7 +87,7 @@ class MemoryFrontier:
         self._by_id: dict[UrlId, _Url] = {}
         self._hosts: dict[str, _Host] = {}
         self._origins: dict[str, OriginState] = {}
-        self._links: dict[UrlId, dict[tuple[UrlId, Kind], None]] = {}
+        self._links: dict[UrlId, dict[tuple[UrlId, Kind], bool]] = {}      # is it marked nofollow?
         self._held: dict[LeaseId, tuple[_Host, set[UrlId], set[OriginId]]] = {}
         self._grown: set[HostId] = set()
         self._leases = 0
@@ -128,7 +128,7 @@ class MemoryFrontier:
             if lifts or nearer:
                 known.depth, known.ruleset, known.reason, known.rule = offer.depth, offer.ruleset, offer.reason, offer.rule
                 known.priority = min(known.priority, offer.priority)
-                known.kind = offer.kind
+                known.kind, known.hops = offer.kind, offer.hops
             if lifts:
                 known.state = State.QUEUED
                 self._grow(known)
@@ -158,7 +158,9 @@ class MemoryFrontier:
         while changed:
             changed = False
             for source, targets in self._links.items():
-                for target, kind in targets:
+                for (target, kind), marked in targets.items():
+                    if marked:
+                        continue
                     child = self._by_id[target]
                     depth = self._by_id[source].depth + (kind is not Kind.REDIRECT)
                     if depth < child.depth:
@@ -209,7 +211,7 @@ class MemoryFrontier:
                 reason = rule = None
             priority = offers.priority if offers.priority < 0 else depth
             child = self._offer(_Offer(name, KINDS[kind], depth, priority, offers.ruleset, offers.hops, reason, rule))
-            self._links.setdefault(url.id, {})[(child.id, KINDS[kind])] = None
+            self._links.setdefault(url.id, {}).setdefault((child.id, KINDS[kind]), reason == Reason.NOFOLLOW)
             if settled.again and child.state == State.DONE and settled.attempt is not None:
                 child.state, child.due_at, child.hops, child.tries = State.QUEUED, settled.attempt.at, offers.hops, 0
 

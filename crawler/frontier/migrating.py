@@ -24,6 +24,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE fetch ADD COLUMN nofollow INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE fetch ADD COLUMN simhash INTEGER",
         "ALTER TABLE fetch ADD COLUMN near_id INTEGER REFERENCES url",
+        "ALTER TABLE link ADD COLUMN nofollow INTEGER NOT NULL DEFAULT 0",
     ),
 }
 """What leads from each format to the next. Tables and views that are new or changed are taken from the schema afterwards."""

@@ -67,6 +67,7 @@ CREATE INDEX fetch_body ON fetch(body_id) WHERE body_id IS NOT NULL;
 
 CREATE TABLE link (
   src_id INTEGER NOT NULL REFERENCES url, dst_id INTEGER NOT NULL REFERENCES url, kind INTEGER NOT NULL REFERENCES kind,
+  nofollow INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (src_id, dst_id, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_dst ON link(dst_id);
@@ -116,7 +117,7 @@ CREATE VIEW queue AS
   FROM url u JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id WHERE u.state = 0;
 
 CREATE VIEW links AS
-  SELECT os.origin || s.path AS src, od.origin || d.path AS dst, k.name AS kind, l.src_id, l.dst_id
+  SELECT os.origin || s.path AS src, od.origin || d.path AS dst, k.name AS kind, l.nofollow, l.src_id, l.dst_id
   FROM link l JOIN url s ON s.url_id = l.src_id JOIN origin os ON os.origin_id = s.origin_id
     JOIN url d ON d.url_id = l.dst_id JOIN origin od ON od.origin_id = d.origin_id JOIN kind k ON k.kind = l.kind;
 

@@ -7,7 +7,7 @@ Life of a URL: `add` or a committed page makes it `queued`; `claim` hands it out
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ import aiosqlite
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import FAULTS, KINDS, CookieRow, HostId, LeaseId, Rejected, Request, State, UrlId
+from crawler.core.model import FAULTS, KINDS, CookieRow, HostId, Kind, LeaseId, Rejected, Request, State, UrlId
 from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import Gathered, Tally
 from crawler.frontier.opening import open_reader, open_writer
-from crawler.frontier.statements import COOKIES, STANDING_BACK_BEHIND_NOTHING, stored_bodies
+from crawler.frontier.statements import COOKIES, STANDING_BACK_BEHIND_NOTHING, stored_bodies, ways_to
 from crawler.frontier.writing import Writer
 
 _DUE_HOSTS = """
@@ -67,6 +67,7 @@ class SqliteFrontier:
         self._by_host: dict[HostId, _Held] = {}
         self._last_lease = 0
         self._out: set[UrlId] = set()
+        self._brought_back: set[UrlId] = set()
         writer.held = self._out
 
     @classmethod
@@ -287,8 +288,20 @@ class SqliteFrontier:
         async with self._reading:
             return {digest: file for digest, (_, file) in (await stored_bodies(self._reader, digests)).items()}
 
-    async def is_no_page(self, url: str) -> bool:
-        """Tell whether a URL is known to be no page: refused, failed, an error, a redirect, or standing back itself."""
+    async def ways(self, rows: Iterable[UrlId], followed: Container[Kind]) -> dict[UrlId, tuple[Kind, int]]:
+        """Return by what kind of followed link each of these URLs can be reached, and how deep it lies by it."""
+        async with self._reading:
+            return await ways_to(self._reader, rows, followed)
+
+    @property
+    def knows_links(self) -> bool:
+        """Whether the whole link graph is kept."""
+        return self.writer.links == "all"
+
+    async def is_no_page(self, url: str, behind: UrlId) -> bool:
+        """Tell whether a URL is known to be no page for another to stand *behind* it: refused, failed, a redirect, standing back itself."""
+        if behind in self._brought_back:
+            return True
         sql = "SELECT 1 FROM url WHERE fingerprint = ? AND state <> 0 AND page_id IS NULL"
         async with self._reading:
             return bool(list(await self._reader.execute_fetchall(sql, (urls.fingerprint(urls.key(url), self.secret),))))
@@ -305,6 +318,7 @@ class SqliteFrontier:
                     sql = "UPDATE url SET state = 0, reason = NULL, rule = NULL, tries = 0 WHERE url_id = ?"
                     await self.writer.db.executemany(sql, [(row_id,) for row_id, _ in rows])
                     await self.writer.count(tally)
+                self._brought_back.update(row_id for row_id, _ in rows)
             return len(rows)
 
     async def cookies_of(self, site: str) -> list[CookieRow]:

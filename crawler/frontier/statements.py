@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import aiosqlite
+import msgspec
 
-from crawler.core.model import FAULT_CODE, CookieRow
+from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, CookieRow, Kind, UrlId
 from crawler.frontier import Attempt
 
 LOOK_UP = """
@@ -17,12 +18,13 @@ CHILDREN = """
 SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
   u.due_at IS NOT NULL, u.ruleset, u.kind, u.fetch_id IS NOT NULL, l.kind
 FROM link l JOIN url u ON u.url_id = l.dst_id JOIN origin o USING (origin_id)
-WHERE l.src_id = ? AND l.kind IN (SELECT value FROM json_each(?))"""
+WHERE l.src_id = ? AND l.nofollow = 0 AND l.kind IN (SELECT value FROM json_each(?))"""
 ADD_URL = """
 INSERT INTO url (url_id, fingerprint, origin_id, host_id, path, state, depth, priority, parent_id, kind, hops, ruleset, reason, rule)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 BETTER_URL = """
-UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?, kind = ?, reason = ?,
+UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = coalesce(?, parent_id), ruleset = ?,
+  hops = coalesce(?, hops), kind = ?, reason = ?,
   rule = ? WHERE url_id = ?"""
 SETTLE_URL = """
 UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id), page_id = coalesce(?, page_id), reason = ?, rule = ?
@@ -35,6 +37,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 LIST_URL = """
 INSERT INTO listing (url_id, sitemap_id, lastmod, priority) VALUES (?, ?, ?, ?)
 ON CONFLICT (url_id) DO UPDATE SET sitemap_id = excluded.sitemap_id, lastmod = excluded.lastmod, priority = excluded.priority"""
+WAYS = f"""
+SELECT l.dst_id, l.kind, min(s.depth + (l.kind <> {KIND_CODE[Kind.REDIRECT]})) FROM link l JOIN url s ON s.url_id = l.src_id
+WHERE l.dst_id IN (SELECT value FROM json_each(?)) AND l.nofollow = 0 GROUP BY l.dst_id, l.kind"""
 STANDING_BACK_BEHIND_NOTHING = """
 SELECT u.url_id, u.host_id FROM url u JOIN fetch f ON f.fetch_id = u.fetch_id LEFT JOIN url c ON c.url_id = f.canonical_id
 WHERE u.state = 3 AND u.reason = 'duplicate' AND u.rule LIKE 'fold canonical%' AND c.page_id IS NULL AND c.state IS NOT 0"""
@@ -67,6 +72,16 @@ async def stored_bodies(db: aiosqlite.Connection, digests: Iterable[bytes]) -> d
         padded = chunk + [None] * (DIGESTS_A_QUERY - len(chunk))      # one statement for every length
         ids.update({row[0]: (row[1], row[2]) for row in await db.execute_fetchall(FIND_BODIES, padded)})
     return ids
+
+
+async def ways_to(db: aiosqlite.Connection, rows: Iterable[UrlId], followed: Container[Kind]) -> dict[UrlId, tuple[Kind, int]]:
+    """Return by what kind of followed link each of these rows can be reached, and how deep it lies by it; marked links are none."""
+    ways: dict[UrlId, tuple[Kind, int]] = {}
+    for row, code, depth in await db.execute_fetchall(WAYS, (msgspec.json.encode(list(rows)).decode(),)):
+        kind = KINDS[code]
+        if kind in followed and (row not in ways or depth < ways[row][1]):
+            ways[row] = kind, depth
+    return ways
 
 
 def attempt_row(

@@ -80,7 +80,7 @@ class Writer:
         """Rows handed out at the moment; the frontier's own set."""
         self.grown: set[int] = set()
         """Hosts that got further URLs."""
-        self._links = links
+        self.links = links
         self._origins: dict[str, tuple[OriginId, int]] = {}
         self._recorded: dict[int, int] = {}         # host id -> refusals with a row
         self._next = {"url": 1, "fetch": 1, "body": 1, "host": 1, "origin": 1}
@@ -224,7 +224,7 @@ class Writer:
             tally.move(host_id, None, state)
         return (
             row, offer.fingerprint, origin_id, host_id, path, int(state), offer.depth, offer.priority,
-            None if self._links == "none" else offer.parent,
+            None if self.links == "none" else offer.parent,
             offer.kind, offer.hops, offer.ruleset, offer.reason, offer.rule,
         )  # fmt: skip
 
@@ -266,7 +266,7 @@ class Writer:
 
     async def _better(self, row: Row, offer: Offer, tally: Tally) -> None:
         state, kind, reason, rule = row.state, offer.kind, offer.reason, offer.rule
-        parent = None if self._links == "none" else offer.parent
+        parent = None if self.links == "none" else offer.parent
         if state == State.EXCLUDED and reason is None and kind != SEED_CODE:
             reason, rule = await self.budgets.judge(row.host_id) or (None, None)
         if state == State.EXCLUDED and reason is None:
@@ -277,7 +277,8 @@ class Writer:
             kind = row.kind
             self.lowered[row.id] = min(offer.depth, self.lowered.get(row.id, offer.depth))
         late = LATE if offer.priority >= 0 and self.is_late(offer.url, offer.ruleset) else 0
-        changes = (state, offer.depth, offer.priority + late, parent, offer.ruleset, kind, reason, rule, row.id)
+        hops = offer.hops if row.state == State.EXCLUDED else None
+        changes = (state, offer.depth, offer.priority + late, parent, offer.ruleset, hops, kind, reason, rule, row.id)
         await self.db.execute(BETTER_URL, changes)
 
     async def _settle(
@@ -345,15 +346,15 @@ class Writer:
         await self.db.execute(STATE_ORIGIN, row)
 
     async def _link(self, gathered: Gathered, weighed: Weighed) -> None:
-        if self._links != "all":
+        if self.links != "all":
             return
         rows = weighed.rows
-        resolved = [(src, rows[url], kind) for src, url, kind in gathered.open_links if url in rows]
+        resolved = [(src, rows[url], kind, marked) for src, url, kind, marked in gathered.open_links if url in rows]
         for robots, url, kind in gathered.robots_links:
             source, target = (rows.get(each) or self.known.row(each) for each in (robots, url))
             if source is not None and target is not None:
-                resolved.append((source, target, kind))
-        await self._many("INSERT OR IGNORE INTO link VALUES (?, ?, ?)", gathered.links + resolved)
+                resolved.append((source, target, kind, False))
+        await self._many("INSERT OR IGNORE INTO link VALUES (?, ?, ?, ?)", gathered.links + resolved)
 
     async def _list(self, gathered: Gathered, weighed: Weighed) -> None:
         """Write down what sitemaps say of the URLs they list."""
@@ -411,6 +412,8 @@ class Writer:
         """Move the counters of hosts and states, and work out when each touched host wakes."""
         await self._many(COUNT_HOST, tally.host_rows())
         latest = {host.host_id: host for host in hosts}
+        if tally.made_room:
+            self.budgets.forget()       # what was let in and is refused after all leaves room
         rows = [
             (ms(host.next_at), ms(host.pace), host.failures, host.rest_reason, host.parked, host.host_id)
             for host in latest.values()

@@ -30,8 +30,6 @@ MAX_LISTED = 50_000
 MAX_LISTED_BYTES = 16 * 1024 * 1024
 """URLs of one sitemap (sitemaps.org), and what they may take in all."""
 
-_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "meta robots nofollow")
-_HEADER_NOFOLLOW: Verdict = (Reason.NOFOLLOW, "X-Robots-Tag nofollow")
 ORDINARY = Kind.REDIRECT
 """Stands for every kind of link that leads to a page, when a URL is judged: all are treated alike, and this one always is followed."""
 _JUDGED_APART = CARRIED | VOUCHED
@@ -69,7 +67,7 @@ class Harvester:
         spoken = parse.from_headers(page.headers, page.url) if page.headers else parse.NO_PAGE
         spelt: dict[str, str] = {}
         offers, truncated = self._offers(page, found, spoken, spelt)
-        canonical = found.canonical or spoken.canonical
+        canonical = spoken.canonical or found.canonical     # as the links are offered: what headers say comes first
         return Parsed(
             offers,
             found.title,
@@ -126,15 +124,15 @@ class Harvester:
                         spelt[bare] = folded.url
                 elif found.sitemap and refused is None:
                     spelt[bare] = judged.url
-                if not packing.add(kind, judged.url, judged.fingerprint, refused):
+                # what folds keeps the mark that the page put on it, for the day on which it does not fold any more
+                if not packing.add(kind, judged.url, judged.fingerprint, otherwise if judged.folded is not None and otherwise else refused):
                     return packing.offers(depth, ruleset, hops), True
         return packing.offers(depth, ruleset, hops), False
 
     def _packing(self, found: parse.Page, spoken: parse.Page) -> Packing:
-        disobey = self._config.disobey
-        for_all = _NOFOLLOW if found.nofollow and "meta" not in disobey else None
-        if for_all is None and spoken.nofollow and "x-robots-tag" not in disobey:
-            for_all = _HEADER_NOFOLLOW
+        said = {"meta": found.nofollow, "x-robots-tag": spoken.nofollow}
+        obeyed = any(asked and word not in self._config.disobey for word, asked in said.items())
+        for_all = (Reason.NOFOLLOW, _marks(found, spoken)) if obeyed else None
         if found.sitemap:
             return Packing(MAX_LISTED, MAX_LISTED_BYTES, for_all)
         return Packing(self._config.max_links, for_all=for_all)
@@ -154,7 +152,8 @@ class Harvester:
                 first.append((kind, href))
         yield first, None
         for words, links in marked.items():
-            yield links, (Reason.NOFOLLOW, f"rel {words} on the link")
+            before = f"{marks}; " if (marks := _marks(found, spoken)) else ""
+            yield links, (Reason.NOFOLLOW, f"{before}rel {words} on the link")
         yield aside, None
 
     def _judge(self, base: str, href: str, depth: int, ruleset: int, kind: Kind, hops: int) -> Judged | None:
@@ -181,6 +180,11 @@ class Harvester:
 
     def _mark(self, url: str) -> bytes:
         return urls.fingerprint(urls.key(url), self._config.secret).to_bytes(8, "little", signed=True)
+
+
+def _marks(found: parse.Page, spoken: parse.Page) -> str:
+    """Return what a page says of all its links, whether it is obeyed or not: settings may change."""
+    return "; ".join(mark for mark, said in (("meta robots nofollow", found.nofollow), ("X-Robots-Tag nofollow", spoken.nofollow)) if said)
 
 
 def _distinct(links: Iterable[tuple[Kind, str]]) -> Iterable[tuple[str, Kind]]:

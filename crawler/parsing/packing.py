@@ -46,7 +46,9 @@ class Packing:
         self._urls.append(url)
         self._marks.append(fingerprint)
         self._kinds.append(KIND_CODE[kind])
-        verdict = self._for_all or verdict
+        if self._for_all is not None:       # a mark of the link's own counts too: each may be disobeyed later
+            marked = verdict is not None and verdict[0] is Reason.NOFOLLOW
+            verdict = verdict if marked else self._for_all
         self._verdicts.append(0 if verdict is None else self._number(verdict))
         return True
 

@@ -578,3 +578,93 @@ async def test_nofollow_on_a_link_counts_in_xhtml_too(site, crawl):
     site.pages = {"/": served(XHTML, "application/xhtml+xml"), "/a": "a", "/no": "n"}
     await crawl(site.url("/"))
     assert ("nofollow", "rel nofollow on the link") == rules(crawl)["/no"]
+
+
+# --- what a change of mind must not break --------------------------------------------------------------------------------
+
+
+async def test_a_page_with_two_canonicals_does_not_go_round_for_ever(site, crawl):
+    """What the header names is no page, what the markup names is one."""
+    site.pages = {"/": page("/p", "/good"), "/p": (200, {"Link": '</missing>; rel="canonical"'}, named("/good")), "/good": "g"}
+    summary = await crawl(site.url("/"), fold=("canonical",))
+    assert "finished" == summary.outcome
+    assert {"/", "/p", "/good"} == done(crawl) - {"/missing"}
+    assert site.counts["/p"] <= 2
+
+
+async def test_what_waits_as_an_image_and_is_linked_to_as_well_survives_the_end_of_page_requisites(site, crawl):
+    site.pages = {"/": "".join(f"<img src=/p{n}><a href=/p{n}>x</a>" for n in range(30))} | {f"/p{n}": page() for n in range(30)}
+    await crawl(site.url("/"), page_requisites=True, max_pages=6)
+    await crawl(page_requisites=False, max_pages=None)
+    assert 31 == len(done(crawl))
+
+
+async def test_a_link_that_is_marked_is_no_other_way_to_what_was_refused_as_an_image(site, crawl):
+    site.pages = {"/": page("/b", body="<img src=/secret>"), "/b": "<a rel=nofollow href=/secret>x</a>", "/secret": page()}
+    await crawl(site.url("/"))
+    await crawl(exclude=("zzz",))
+    assert 0 == site.counts["/secret"]
+
+
+async def test_a_marked_link_that_folds_is_still_marked_when_it_does_not_fold_any_more(site, crawl):
+    site.pages = {"/": '<a rel=nofollow href="/other?utm_source=1">x</a>', "/other": page()}
+    await crawl(site.url("/"), fold=("tracking",))
+    await crawl(fold=())
+    assert {"/"} == set(site.counts) - {"/robots.txt"}
+
+
+async def test_all_marks_of_a_link_have_to_be_disobeyed(site, crawl):
+    marked = page("/x1", head="<meta name=robots content=nofollow>", body="<a rel=ugc href=/x2>x</a>")
+    site.pages = {"/": (200, {"X-Robots-Tag": "nofollow"}, marked), "/x1": page(), "/x2": page()}
+    await crawl(site.url("/"))
+    await crawl(disobey=("meta",))
+    assert {"/"} == done(crawl)
+    await crawl(disobey=("meta", "x-robots-tag"))
+    assert {"/", "/x1"} == done(crawl)
+    await crawl(disobey=("meta", "x-robots-tag", "ugc"))
+    assert {"/", "/x1", "/x2"} == done(crawl)
+
+
+async def test_an_image_is_as_deep_as_its_followed_links_say(site, crawl):
+    site.pages = {"/": page("/1", body="<img src=/c>"), "/1": page("/2"), "/2": page("/3"), "/3": page("/c"), "/c": page("/c1"), "/c1": page()}
+    await crawl(site.url("/"), depth=3)
+    await crawl(depth=3, exclude=("zzz",))
+    assert "/c" not in done(crawl)
+    await crawl(depth=4)
+    assert "/c" in done(crawl)
+    assert "depth" == rules(crawl)["/c1"][0]
+
+
+async def test_a_sitemap_that_moves_costs_no_depth(site, crawl):
+    site.pages = {
+        "/robots.txt": f"Sitemap: {site.url('/r.xml')}", "/": page(), "/r.xml": (302, {"Location": "/r2.xml"}, ""),
+        "/r2.xml": served(urlset(site.url("/a")), "text/xml"), "/a": page(),
+    }  # fmt: skip
+    await crawl(site.url("/"), depth=2)
+    assert "/a" in done(crawl)
+
+
+async def test_what_robots_bars_leaves_its_room_to_others(site, crawl):
+    site.pages = {"/robots.txt": "User-agent: *\nDisallow: /a", "/": page(*(f"/a{n}" for n in range(4)), "/b0"), "/b0": page("/c0", "/c1"), "/c0": "c", "/c1": "c"}
+    await crawl(site.url("/"), max_per_host=6)
+    assert {"/", "/b0", "/c0", "/c1"} == done(crawl)
+
+
+async def test_depths_do_not_come_by_links_that_are_marked(site, crawl):
+    """A page that is read late and lies nearer hands its depth on, but not over a link that is not followed."""
+    late = asyncio.Event()
+
+    async def third(request: web.Request) -> web.Response:
+        late.set()
+        return web.Response(text=page("/l4"), content_type="text/html")
+
+    async def slow(request: web.Request) -> web.Response:
+        await late.wait()
+        return web.Response(text=page("/n"), content_type="text/html")
+
+    site.pages = {
+        "/": page("/slow", "/l1"), "/slow": slow, "/l1": page("/l2"), "/l2": page("/n", "/l3"), "/l3": third, "/l4": page("/c"),
+        "/n": "<a rel=nofollow href=/c>x</a>", "/c": page("/c1"), "/c1": page(),
+    }  # fmt: skip
+    await crawl(site.url("/"), depth=5)
+    assert ("done", "depth") == (rules(crawl)["/c"][0], rules(crawl)["/c1"][0])

@@ -116,6 +116,16 @@ async def test_adding_nothing_is_fine(frontier):
     assert set() == await frontier.commit([])
 
 
+async def test_what_is_let_in_by_another_way_has_the_hops_and_the_kind_of_that_way(frontier):
+    """A sitemap at the end of too long a chain, that robots.txt names as well."""
+    await frontier.add([Rejected(Link(A, Kind.SITEMAP, 5, hops=4), Reason.TRAP, "too far")])
+    await frontier.add([request(A, 1, kind=Kind.CANONICAL, hops=1)])
+
+    [lease] = await claim(frontier)
+    [found] = lease.requests
+    assert (1, Kind.CANONICAL, 1) == (found.hops, found.kind, found.depth)
+
+
 async def test_a_refusal_is_lifted_by_an_offer_that_may_enter(frontier):
     await frontier.add([refused(A), refused(B, Reason.ROBOTS)])
     assert 0 == await frontier.add([request(A), request(B)])

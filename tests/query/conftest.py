@@ -95,7 +95,7 @@ def fill(db: sqlite3.Connection) -> None:
         db.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (body_id, digest, size, f"pages/site.example/00/{name}"))
     for request in FETCHES:
         add_fetch(db, request)
-    db.executemany("INSERT INTO link VALUES (?, ?, ?)", LINKS)
+    db.executemany("INSERT INTO link (src_id, dst_id, kind) VALUES (?, ?, ?)", LINKS)
     db.execute("COMMIT")
 
 
