@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import ada_url
 import msgspec
 
-from crawler.core import css, documents, encodings, feeds, headers, manifest, sitemap, soup, urls, xhtml
+from crawler.core import documents, encodings, headers, manifest, soup, urls
 from crawler.core.model import Kind
 from crawler.core.page import AGENT, NO_PAGE, Notes, Page, link_kind, meta_refresh
 
@@ -96,7 +96,7 @@ def _html(body: bytes, url: str, content_type: str | None, parser: str, *, text:
     if not isinstance(builder, soup.LinkTreeBuilder):
         return notes.page(text=soup.windows((made.body or made).get_text(" ")))
     for style in builder.styles:
-        for href in css.urls_of(style):
+        for href in _references(style):
             notes.put(Kind.CSS, href)
     page = notes.page(cut=builder.cut, text=builder.text)
     builder.discard(made)
@@ -112,6 +112,8 @@ def _xhtml(body: bytes, url: str, content_type: str | None, *, text: bool) -> Pa
 
 
 def _xml(body: bytes, url: str, content_type: str | None) -> Page | None:
+    from crawler.core import xhtml  # lxml takes 10 ms to load, and most crawls meet no XML
+
     charset = encodings.encoding_of(body, content_type)
     elements = xhtml.elements(body, charset)
     if elements is None:
@@ -133,6 +135,8 @@ def _expected(body: bytes, url: str, content_type: str | None, parser: str, kind
 
 
 def _listing(body: bytes, content_type: str | None, *, expected: bool) -> Page | None:
+    from crawler.core import sitemap  # as lxml above
+
     found = sitemap.read(body, content_type=content_type, expected=expected)
     if found is None:
         return None
@@ -144,10 +148,18 @@ def _listing(body: bytes, content_type: str | None, *, expected: bool) -> Page |
 
 
 def _feed(body: bytes, content_type: str | None) -> Page | None:
+    from crawler.core import feeds  # as lxml above
+
     found = feeds.read(body, content_type=content_type)
     return None if found is None else Page(found.links, title=found.title, lang=found.lang, cut=found.cut)
 
 
 def _style(body: bytes, content_type: str | None) -> Page:
     charset = encodings.of_http(content_type) or "utf-8"
-    return Page(tuple((Kind.CSS, href) for href in css.urls_of(encodings.decode(body, charset))), charset=charset)
+    return Page(tuple((Kind.CSS, href) for href in _references(encodings.decode(body, charset))), charset=charset)
+
+
+def _references(style: str) -> tuple[str, ...]:
+    from crawler.core import css  # its expressions take 40 ms to compile, and most crawls read no style sheet
+
+    return css.urls_of(style)

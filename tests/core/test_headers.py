@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crawler.core.headers import MAX_LINKS, Directives, HeaderLink, link_header, x_robots_tag
 
-MEGABYTE = 1024 * 1024
+QUARTER = 256 * 1024
 NEXT = frozenset({"next"})
 
 
@@ -89,10 +89,10 @@ def test_there_is_a_limit_of_links():
 
 
 @pytest.mark.parametrize("part", ["<", "<a>", "<a>;", "<a>;rel=x,", '"', '<a>;rel="', '<a>;rel="\\', ",", ";", "=", "<a>;a=", "<a>;rel ", '"\\'])
-def test_a_megabyte_of_a_link_header_takes_linear_time(part):
+def test_a_quarter_of_a_megabyte_of_a_link_header_takes_linear_time(part):
     started = time.process_time()
-    link_header([part * (MEGABYTE // len(part))])
-    link_header(["<a>" + part * (MEGABYTE // len(part))])
+    link_header([part * (QUARTER // len(part))])
+    link_header(["<a>" + part * (QUARTER // len(part))])
 
     assert time.process_time() - started < 10
 
@@ -168,9 +168,9 @@ def test_a_rule_with_a_value_is_no_name(rule):
 
 
 @pytest.mark.parametrize("part", [":", "a:", ",", "a,", "none,", "max-:", " ", "a a", "*:", "a/"])
-def test_a_megabyte_of_rules_takes_linear_time(part):
+def test_a_quarter_of_a_megabyte_of_rules_takes_linear_time(part):
     started = time.process_time()
-    x_robots_tag([part * (MEGABYTE // len(part))], "steadycrawl")
+    x_robots_tag([part * (QUARTER // len(part))], "steadycrawl")
 
     assert time.process_time() - started < 10
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crawler.core.srcset import MAX_CANDIDATES, candidates
 
-MEGABYTE = 1024 * 1024
+QUARTER = 256 * 1024
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_there_is_a_limit():
 
 
 @pytest.mark.parametrize("part", [",", " ", "a ", "a,", "a 1x,", "(", "a (", "a (),", "a 1w 1h,", "1", "a )", "a 1x "])
-def test_a_megabyte_of_anything_takes_linear_time(part):
+def test_a_quarter_of_a_megabyte_of_anything_takes_linear_time(part):
     """Under a second each; what is not linear takes minutes."""
     started = time.process_time()
-    candidates(part * (MEGABYTE // len(part)))
-    candidates("a " + part * (MEGABYTE // len(part)))
+    candidates(part * (QUARTER // len(part)))
+    candidates("a " + part * (QUARTER // len(part)))
 
     assert time.process_time() - started < 10
 
