@@ -88,8 +88,8 @@ LOAD, LIMITS, WHERE, MANNERS = "How fast", "When to stop", "Where to go", "Manne
 PATIENCE, SIZES, SAFETY, KEEPING, MACHINE, SEEDS = "Patience", "Sizes", "Safety", "What is kept", "This machine", "Seed files"
 ACCESS, LINKS, TRAPS = "Access", "Which links", "Traps"
 GROUPS = (LIMITS, WHERE, LINKS, LOAD, MANNERS, ACCESS, PATIENCE, SIZES, TRAPS, SAFETY, KEEPING, SEEDS, MACHINE)
-_KINDS = sorted(kind.value for kind in Kind if kind not in (Kind.SEED, Kind.REDIRECT, Kind.ROBOTS, Kind.SITEMAP, Kind.LISTED))
 """In the order of the help page: what is asked for most comes first."""
+_KINDS = sorted(kind.value for kind in Kind if kind not in (Kind.SEED, Kind.REDIRECT, Kind.ROBOTS, Kind.SITEMAP, Kind.LISTED))
 
 OPTIONS: tuple[Option, ...] = (
     Option("max_pages", ("-n", "--max-pages"), COUNT, LIMITS, "pages to store over the whole crawl; exact", "no limit"),

@@ -77,6 +77,11 @@ def fingerprint(identity: str, secret: bytes) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+def mark(url: str, secret: bytes) -> bytes:
+    """Return the fingerprint of a spelt URL as `Offers` hold it: 8 bytes, little endian."""
+    return fingerprint(key(url), secret).to_bytes(8, "little", signed=True)
+
+
 def split(url: str) -> tuple[str, str]:
     """Return (origin, path and query) of a spelt URL: `https://h:8080` and `/a?b`."""
     slash = url.index("/", 8)

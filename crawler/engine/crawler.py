@@ -214,7 +214,10 @@ class Crawler:
         )  # fmt: skip
         jar = await self._jar()
         self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, routes=self._routes, cookies=jar))
-        self._novelty = Novelty(settings, scope=self._scope, ledger=self._ledger, hooks=self._hooks, clock=clock, changed=self._reconfigure)
+        self._novelty = Novelty(
+            settings, scope=self._scope, ledger=self._ledger, hooks=self._hooks, clock=clock, changed=self._reconfigure,
+            spawn=lambda telling: self._group.create_task(telling),  # noqa: PLW0108 - the group is not there yet
+        )  # fmt: skip
         if settings.undamp:
             await self._ledger.forget_patterns(settings.undamp)
         await self._novelty.restore()
@@ -273,7 +276,6 @@ class Crawler:
                     group.create_task(self._rejudge())
                 workers = [group.create_task(self._work()) for _ in range(self._settings.concurrency)]
                 reporting = group.create_task(self._tell_progress())
-                self._novelty.start(group)
                 await self._feeder.run()
                 await self._land(workers)
                 await self._network.close()

@@ -203,15 +203,16 @@ class Feeder:
         if not others:
             return leases
         ways = await self._frontier.ways(others, self._scope.rules.follow)
-        if not self._frontier.knows_links:      # nobody knows how else they are linked to, and what waits has been let in
-            ways = dict.fromkeys(others, (Kind.A, 0))
-        found = []
-        for lease in leases:
-            requests = (
-                msgspec.structs.replace(request, kind=ways[request.id][0]) if request.id in ways else request for request in lease.requests
-            )
-            found.append(msgspec.structs.replace(lease, requests=tuple(requests)))
-        return found
+        known = self._frontier.knows_links
+
+        def other(request: Request) -> Request:
+            if request.kind not in left_out or (known and request.id not in ways):
+                return request
+            # where nobody knows how else it is linked to, what waits has been let in
+            kind, depth = ways.get(request.id, (Kind.A, request.depth))
+            return msgspec.structs.replace(request, kind=kind, depth=depth)
+
+        return [msgspec.structs.replace(lease, requests=tuple(map(other, lease.requests))) for lease in leases]
 
     def _fold(self, leases: Sequence[Lease]) -> dict[UrlId, tuple[Link, str]]:
         """Return what folds, though it waited before anyone asked for folding: row -> (what it folds into, the rule)."""

@@ -6,8 +6,7 @@ counted is remembered from run to run, so that a trap is not entered anew with e
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from crawler.clock import Clock
 from crawler.core.likeness import Likeness
@@ -27,8 +26,9 @@ class Novelty:
     """Looks at every page that was read, in the order of landing."""
 
     def __init__(
-        self, settings: Settings, *, scope: Scope, ledger: Ledger, hooks: Hooks, clock: Clock, changed: Callable[[], None]
-    ) -> None:
+        self, settings: Settings, *, scope: Scope, ledger: Ledger, hooks: Hooks, clock: Clock, changed: Callable[[], None],
+        spawn: Callable[[Coroutine[None, None, None]], object],
+    ) -> None:  # fmt: skip
         self._families = Families(budget=settings.max_alike)
         self._likeness = Likeness()
         self._scope = scope
@@ -36,11 +36,7 @@ class Novelty:
         self._hooks = hooks
         self._clock = clock
         self._changed = changed
-        self._group: asyncio.TaskGroup | None = None
-
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Say where tasks may run."""
-        self._group = group
+        self._spawn = spawn
 
     def note(self, page: Fetched) -> int | None:
         """Take in a page; return the row of an earlier one whose text is nearly the same."""
@@ -77,8 +73,7 @@ class Novelty:
     def _damp(self, change: Change) -> None:
         self._scope.damp([(change.pattern, change.damped)])
         self._changed()
-        if self._group is not None:
-            self._group.create_task(self._tell(change))
+        self._spawn(self._tell(change))
 
     async def _tell(self, change: Change) -> None:
         await self.remember()

@@ -212,8 +212,8 @@ class Visitor:
         links = self._scope.sitemap_links(request.url, request.origin, named[:MOST_SITEMAPS])
         for link in links:
             verdict = self._scope.judge(link)
-            mark = urls.fingerprint(urls.key(link.url), self._secret).to_bytes(8, "little", signed=True)
-            packing.add(Kind.SITEMAP, link.url, mark, (verdict.reason, verdict.rule) if isinstance(verdict, Rejected) else None)
+            refused = (verdict.reason, verdict.rule) if isinstance(verdict, Rejected) else None
+            packing.add(Kind.SITEMAP, link.url, urls.mark(link.url, self._secret), refused)
         return packing.offers(SITEMAP_DEPTH, links[0].ruleset, 0) if links else NO_OFFERS
 
     # --- redirects -----------------------------------------------------------------------------------------------
@@ -271,14 +271,12 @@ class Visitor:
         if self._scope.rules is not before:
             self._adopted()
         rules = ((verdict.reason.value, verdict.rule),) if isinstance(verdict, Rejected) else ()
-        mark = urls.fingerprint(urls.key(target), self._secret).to_bytes(8, "little", signed=True)
+        mark = urls.mark(target, self._secret)
         kinds = bytes([KIND_CODE[kind]])
         return Offers(target, kinds, bytes([len(rules)]), mark, rules, request.depth, request.ruleset, request.hops + 1, -1)
 
 
 def _is_let_in(offers: Offers, canonical: str) -> bool:
     """Tell whether the canonical of a page is among its links and no rule refuses it."""
-    code = KIND_CODE[Kind.CANONICAL]
-    places = (at for at, kind in enumerate(offers.kinds) if kind == code and not offers.verdicts[at])
-    names = offers.urls.split("\n") if code in offers.kinds else []
-    return any(names[at] == canonical for at in places)
+    entries = zip(offers.urls.split("\n"), offers.kinds, offers.verdicts, strict=False)
+    return any(entry == (canonical, KIND_CODE[Kind.CANONICAL], 0) for entry in entries)

@@ -5,6 +5,7 @@ Everything goes through the frontier's one writer, in transactions like any batc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -229,6 +230,7 @@ class Ledger:
         changes: list[tuple[object, ...]] = []
         folded: list[Link] = []
         hurried: list[tuple[int, UrlId]] = []
+        moved: Counter[State] = Counter()
         waiting = [row for row in map(_Row._make, rows) if row.id not in out and row.may_change(settings)]
         ways = await self._ways(waiting, scope)
         for row in waiting:
@@ -244,7 +246,9 @@ class Ledger:
             new = State.QUEUED if verdict is None else State.EXCLUDED
             priority = row.new_priority(link.depth, late=scope.is_late(link.url, link.ruleset))
             if new != row.state:
+                moved[new] += 1
                 tally.move(row.host_id, row.state, new, was_delayed=bool(row.delayed))
+            if new != row.state or (verdict or (None, None)) != (row.reason, row.rule):     # what keeps it out may be another rule now
                 changes.append((new, *(verdict or (None, None)), KIND_CODE[link.kind], link.depth, priority, row.id))
             elif new == State.QUEUED and priority < row.priority:
                 hurried.append((priority, row.id))
@@ -256,8 +260,7 @@ class Ledger:
             writer.known.clear()
         if folded:      # before the last batch is noted as judged, so that none is lost between two runs
             await self._frontier.add_locked([scope.judge(link) for link in folded])
-        allowed = sum(change[0] == State.QUEUED for change in changes)
-        return allowed, len(changes) - allowed
+        return moved[State.QUEUED], moved[State.EXCLUDED]
 
     async def _ways(self, rows: Sequence[_Row], scope: Scope) -> dict[UrlId, tuple[Kind, int]]:
         """Return how those URLs can be reached else whose own kind of link is not followed."""

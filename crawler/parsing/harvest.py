@@ -171,15 +171,12 @@ class Harvester:
         if refused is None:
             refused = self._verdict(url, kind, depth, ruleset, hops)
             if refused is None and self._folds and (folded := self._folds.fold(url)) is not None:
-                into = Judged(folded[0], self._mark(folded[0]), self._verdict(folded[0], kind, depth, ruleset, hops))
-                return Judged(url, self._mark(url), (Reason.DUPLICATE, folded[1]), into)
-        return Judged(url, self._mark(url), refused)
+                into = Judged(folded[0], urls.mark(folded[0], self._config.secret), self._verdict(folded[0], kind, depth, ruleset, hops))
+                return Judged(url, urls.mark(url, self._config.secret), (Reason.DUPLICATE, folded[1]), into)
+        return Judged(url, urls.mark(url, self._config.secret), refused)
 
     def _verdict(self, url: str, kind: Kind, depth: int, ruleset: int, hops: int) -> Verdict | None:
         return self._scope.verdict(url, urls.host_of(urls.split(url)[0]), kind, depth, ruleset, hops)
-
-    def _mark(self, url: str) -> bytes:
-        return urls.fingerprint(urls.key(url), self._config.secret).to_bytes(8, "little", signed=True)
 
 
 def _marks(found: parse.Page, spoken: parse.Page) -> str:

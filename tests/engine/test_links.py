@@ -668,3 +668,11 @@ async def test_depths_do_not_come_by_links_that_are_marked(site, crawl):
     }  # fmt: skip
     await crawl(site.url("/"), depth=5)
     assert ("done", "depth") == (rules(crawl)["/c"][0], rules(crawl)["/c1"][0])
+
+
+async def test_what_is_still_refused_tells_the_rule_that_refuses_it_now(site, crawl):
+    site.pages = {"/": page(body="<img src=/c.png>")}
+    await crawl(site.url("/"), page_requisites=True, exclude=("png$",))
+    assert ("scope", "exclude png$") == rules(crawl)["/c.png"]
+    await crawl(page_requisites=False, exclude=())
+    assert ("scope", "kind img: not followed without --page-requisites") == rules(crawl)["/c.png"]
