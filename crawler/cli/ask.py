@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 import msgspec
 
+from crawler.archive.reading import BodyMissing, body_path, open_body
 from crawler.cli import pages, words
 from crawler.cli.errors import No, Wrong
 from crawler.cli.pages import Flag
@@ -250,29 +253,22 @@ def show(
     stored = None if found.known is None else found.known.stored
     if stored is None or stored.file is None:
         raise No(f"no body of {found.url} is stored", f"Try {session.program} explain {found.url}")
-    path = _inside(folder, stored.file)
-    if path_only:
-        click.echo(path)
-        return 0
-    _print_body(path, raw=force or not is_terminal(sys.stdout))
+    try:
+        if path_only:
+            click.echo(body_path(folder, stored.file))
+            return 0
+        with open_body(folder, stored.file, stored.offset, stored.length) as body:
+            _print_body(body, raw=force or not is_terminal(sys.stdout))
+    except BodyMissing as error:
+        raise No(str(error), "Try another copy of the folder, or crawl it again.") from None
     return 0
 
 
-def _inside(folder: Path, file: str) -> Path:
-    """Return the path of a stored file. The database is data: a path that leads out of the folder is not followed."""
-    path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        raise No(f"the stored file {path} is not there", "Try another copy of the folder, or crawl it again.")
-    return path
-
-
-def _print_body(path: Path, *, raw: bool) -> None:
+def _print_body(body: BinaryIO, *, raw: bool) -> None:
     if raw:
         sys.stdout.flush()
-        with path.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
+        shutil.copyfileobj(body, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    with path.open(encoding="utf-8", errors="replace") as text:
-        for line in text:
-            click.echo(safe(line.rstrip("\n").replace("\t", "    ")))
+    for line in io.TextIOWrapper(body, encoding="utf-8", errors="replace"):
+        click.echo(safe(line.rstrip("\n").replace("\t", "    ")))

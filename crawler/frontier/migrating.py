@@ -26,6 +26,10 @@ STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE fetch ADD COLUMN near_id INTEGER REFERENCES url",
         "ALTER TABLE link ADD COLUMN nofollow INTEGER NOT NULL DEFAULT 0",
     ),
+    3: (
+        "ALTER TABLE body ADD COLUMN offset INTEGER",
+        "ALTER TABLE body ADD COLUMN length INTEGER",
+    ),
 }
 """What leads from each format to the next. Tables and views that are new or changed are taken from the schema afterwards."""
 

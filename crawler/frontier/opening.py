@@ -15,7 +15,7 @@ from crawler.folder import CrawlError, NewerFormat, NotACrawl, StorageError, sto
 from crawler.frontier.migrating import migrate
 
 APPLICATION_ID = 0x43524C31     # 'CRL1'
-FORMAT = 3
+FORMAT = 4
 SMALLEST_DATABASE = 512        # one page of the smallest size
 OLDEST_SQLITE = (3, 37, 0)      # STRICT tables
 

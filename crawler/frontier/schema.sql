@@ -1,4 +1,4 @@
--- The results database, format 3. Needs SQLite >= 3.37 (STRICT).
+-- The results database, format 4. Needs SQLite >= 3.37 (STRICT).
 -- Tables are singular and compact, for the machine; the plural views are what people query.
 -- Moments are INTEGER Unix milliseconds in tables and UTC text in views. docs/database.md describes every column.
 
@@ -47,7 +47,8 @@ CREATE INDEX url_queue ON url(host_id, priority, url_id) WHERE state = 0 AND due
 CREATE INDEX url_due ON url(host_id, due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE body (
-  body_id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL, file TEXT NOT NULL
+  body_id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL, file TEXT NOT NULL,
+  offset INTEGER, length INTEGER
 ) STRICT;
 
 CREATE TABLE fetch (
@@ -80,6 +81,25 @@ CREATE TABLE pattern (
   pattern TEXT PRIMARY KEY, pages INTEGER NOT NULL, alike INTEGER NOT NULL, damped TEXT CHECK (damped IN ('alike', 'closed')), at INTEGER
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE warc (
+  warc_id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX warc_open ON warc(warc_id) WHERE closed = 0;
+
+CREATE TABLE warc_record (
+  fetch_id INTEGER PRIMARY KEY REFERENCES fetch, warc_id INTEGER NOT NULL REFERENCES warc, offset INTEGER NOT NULL, length INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sample (
+  at INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES run, pages INTEGER NOT NULL, errors INTEGER NOT NULL,
+  queued INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL, excluded INTEGER NOT NULL, wire_bytes INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE intervention (
+  intervention_id INTEGER PRIMARY KEY, run_id INTEGER REFERENCES run, at INTEGER NOT NULL, command TEXT NOT NULL,
+  argument TEXT NOT NULL CHECK (json_valid(argument)), urls INTEGER
+) STRICT;
+
 CREATE TABLE cookie (
   site TEXT NOT NULL, host TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, expires REAL,
   host_only INTEGER NOT NULL, secure INTEGER NOT NULL, http_only INTEGER NOT NULL, pinned INTEGER NOT NULL,
@@ -97,9 +117,10 @@ CREATE VIEW urls AS
 
 CREATE VIEW pages AS
   SELECT u.url_id, o.origin || u.path AS url, f.at_utc AS fetched, f.status, f.mime, f.charset, f.title, f.lang, b.bytes,
-    f.wire_bytes, f.dns_ms, f.connect_ms, f.tls_ms, f.ttfb_ms, f.total_ms, f.reused, f.truncated, f.noindex, f.nofollow, f.links, u.depth, h.name AS host, h.site, b.file, f.body_id,
-    oc.origin || c.path AS canonical, f.simhash, onr.origin || n.path AS near
-  FROM url u JOIN fetch f ON f.fetch_id = u.page_id JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
+    f.wire_bytes, f.dns_ms, f.connect_ms, f.tls_ms, f.ttfb_ms, f.total_ms, f.reused, f.truncated, f.noindex, f.nofollow, f.links, u.depth, h.name AS host, h.site, b.file, b.offset, b.length, f.body_id,
+    oc.origin || c.path AS canonical, f.simhash, onr.origin || n.path AS near,
+    l.at_utc AS checked
+  FROM url u JOIN fetch f ON f.fetch_id = u.page_id LEFT JOIN fetch l ON l.fetch_id = u.fetch_id JOIN origin o USING (origin_id) JOIN host h ON h.host_id = u.host_id
     LEFT JOIN body b USING (body_id) LEFT JOIN url c ON c.url_id = f.canonical_id LEFT JOIN origin oc ON oc.origin_id = c.origin_id
     LEFT JOIN url n ON n.url_id = f.near_id LEFT JOIN origin onr ON onr.origin_id = n.origin_id WHERE u.kind <> 11;
 
@@ -158,6 +179,12 @@ CREATE VIEW seeds AS
 CREATE VIEW runs AS
   SELECT run_id, datetime(started_at / 1000, 'unixepoch') AS started, datetime(ended_at / 1000, 'unixepoch') AS ended,
     outcome, version, argv, requests, connections, round(1 - 1.0 * connections / nullif(requests, 0), 3) AS reused FROM run;
+
+CREATE VIEW samples AS
+  SELECT strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch') AS at, run_id, pages, errors, queued, done, failed, excluded, wire_bytes FROM sample;
+
+CREATE VIEW interventions AS
+  SELECT intervention_id, run_id, strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch') AS at, command, argument, urls FROM intervention;
 
 CREATE VIEW cookies AS
   SELECT site, host, path, name, length(value) AS bytes, strftime('%Y-%m-%d %H:%M:%S', expires, 'unixepoch') AS expires,

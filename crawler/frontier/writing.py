@@ -336,7 +336,7 @@ class Writer:
         ids = {digest: row for digest, (row, _) in (await stored_bodies(self.db, bodies)).items()}
         new = [body for digest, body in bodies.items() if digest not in ids]
         rows = [(row, body.digest, body.size, body.file) for row, body in enumerate(new, self._next["body"])]
-        await self._many("INSERT INTO body VALUES (?, ?, ?, ?)", rows)
+        await self._many("INSERT INTO body (body_id, digest, bytes, file) VALUES (?, ?, ?, ?)", rows)
         self._next["body"] += len(rows)
         return ids | {digest: row for row, digest, *_ in rows}
 

@@ -42,7 +42,7 @@ SELECT f.at, f.run_id, f.status, x.name, f.detail, f.ttfb_ms, f.total_ms, f.wire
 FROM fetch f LEFT JOIN fault x USING (fault) LEFT JOIN url t ON t.url_id = f.redirect_id LEFT JOIN origin ot ON ot.origin_id = t.origin_id
 WHERE f.url_id = ? ORDER BY f.fetch_id DESC LIMIT {MOST_ATTEMPTS}"""
 _PAGE = """
-SELECT f.at, f.status, f.mime, f.title, f.truncated, b.file, b.bytes, lower(hex(b.digest)), f.noindex, f.nofollow,
+SELECT f.at, f.status, f.mime, f.title, f.truncated, b.file, b.bytes, lower(hex(b.digest)), b.offset, b.length, f.noindex, f.nofollow,
   oc.origin || c.path, onr.origin || n.path
 FROM fetch f LEFT JOIN body b USING (body_id) LEFT JOIN url c ON c.url_id = f.canonical_id LEFT JOIN origin oc ON oc.origin_id = c.origin_id
   LEFT JOIN url n ON n.url_id = f.near_id LEFT JOIN origin onr ON onr.origin_id = n.origin_id
@@ -173,9 +173,10 @@ def _stored(reader: Reader, page_id: object) -> Stored | None:
     row = None if page_id is None else reader.one(_PAGE, (whole(page_id),))
     if row is None:
         return None
-    at, status, mime, title, truncated, file, size, digest, noindex, nofollow, canonical, near = row
+    at, status, mime, title, truncated, file, size, digest, offset, length, noindex, nofollow, canonical, near = row
     kept = (text(file), whole_or_none(size), text(digest), bool(noindex), bool(nofollow), text(canonical), text(near))
-    return Stored(seconds(at) or 0.0, whole_or_none(status), text(mime), text(title), bool(truncated), *kept)
+    place = (whole_or_none(offset), whole_or_none(length))
+    return Stored(seconds(at) or 0.0, whole_or_none(status), text(mime), text(title), bool(truncated), *kept, *place)
 
 
 def _host(row: Row) -> HostFacts:

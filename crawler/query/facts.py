@@ -46,6 +46,9 @@ class Stored(msgspec.Struct, frozen=True):
     """The page's own idea of its address."""
     near: str | None = None
     """An earlier page whose text is nearly the same."""
+    offset: int | None = None
+    """Where in a WARC file its record begins, and how long it is there; None when the file is the body itself."""
+    length: int | None = None
 
 
 class HostFacts(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ Value = None | int | float | str | bytes
 Row = tuple[Value, ...]
 
 APPLICATION_ID = 0x43524C31     # 'CRL1'
-FORMAT = 3
+FORMAT = 4
 TIMEOUT = 30.0
 MAX_VALUE = 10_000_000
 CACHE_KIB = 32_768

@@ -92,7 +92,7 @@ def fill(db: sqlite3.Connection) -> None:
         add_url(db, row)
     for body_id, size, name in BODIES:
         digest = hashlib.sha256(name.encode()).digest()
-        db.execute("INSERT INTO body VALUES (?, ?, ?, ?)", (body_id, digest, size, f"pages/site.example/00/{name}"))
+        db.execute("INSERT INTO body (body_id, digest, bytes, file) VALUES (?, ?, ?, ?)", (body_id, digest, size, f"pages/site.example/00/{name}"))
     for request in FETCHES:
         add_fetch(db, request)
     db.executemany("INSERT INTO link (src_id, dst_id, kind) VALUES (?, ?, ?)", LINKS)
@@ -138,7 +138,7 @@ def crawl(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     with contextlib.closing(write_to(folder / "crawl.db")) as db:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
         fill(db)
     return folder
 

@@ -79,7 +79,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, bytes_in_it: bytes) -> None:
     assert {"crawl.db": hashlib.sha256(bytes_in_it).hexdigest()} == content(tmp_path)
 
 
-@pytest.mark.parametrize(("pragma", "words"), [("application_id = 7", "no database of a crawl"), ("user_version = 4", "format 4")])
+@pytest.mark.parametrize(("pragma", "words"), [("application_id = 7", "no database of a crawl"), ("user_version = 5", "format 5")])
 def test_other_databases_and_newer_formats_are_refused_untouched(crawl: Path, database: Path, pragma: str, words: str) -> None:
     """What this version does not know, it leaves alone."""
     with sqlite3.connect(database) as db:
