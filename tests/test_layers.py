@@ -27,7 +27,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"clock", "hooks", "folder", "finishing"},
             {"fetch", "parsing", "archive", "frontier"},
             {"engine"},
-            {"query", "demo"},
+            {"query", "demo", "control"},
             {"cli"},
             {"__main__", ""},
         ),

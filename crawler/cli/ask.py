@@ -45,7 +45,7 @@ class Answer(CrawlError):
 
 
 @contextlib.contextmanager
-def _asking() -> Iterator[None]:
+def asking() -> Iterator[None]:
     """Turn the errors of the reader into errors of a command."""
     try:
         yield
@@ -69,7 +69,7 @@ def status(
 ) -> int:
     """Show how far a crawl is: counts, the last run, and what is left at each host. Works while it runs."""
     session.speak(quiet=quiet, verbose=verbose, color=color)
-    with _asking():
+    with asking():
         found = read_status(session.crawl_in(output))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
@@ -176,7 +176,7 @@ def query(
         question = sys.stdin.read()
     shown = is_terminal(sys.stdout)
     most = limit or (ROWS_ON_A_TERMINAL if shown and form is None else None)
-    with _asking(), Reader.open(session.crawl_in(output), timeout=timeout) as reader, reader.cancelled_by(signal.SIGINT):
+    with asking(), Reader.open(session.crawl_in(output), timeout=timeout) as reader, reader.cancelled_by(signal.SIGINT):
         rows = reader.rows(named.resolve(question, reader.tables()), limit=most)
         count = write_rows(rows, form or ("table" if shown else "tsv"), columns() if shown else None, excel_safe=excel_safe)
     more = "; there may be more, see --limit" if most == count and limit is None else ""
@@ -218,7 +218,7 @@ def explain(
     Ends with 1 when the crawl has never seen it.
     """
     session.speak(quiet=quiet, verbose=verbose, color=color)
-    with _asking(), Reader.open(session.crawl_in(output)) as reader:
+    with asking(), Reader.open(session.crawl_in(output)) as reader:
         found = explaining.explain(reader, url)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
@@ -246,7 +246,7 @@ def show(
     """Print the stored body of a URL, byte for byte. On a terminal what could steer it is shown as escapes."""
     session.speak(quiet=quiet, verbose=verbose, color=color)
     folder = session.crawl_in(output)
-    with _asking(), Reader.open(folder) as reader:
+    with asking(), Reader.open(folder) as reader:
         found = explaining.explain(reader, url)
     if found.url is None:
         raise Wrong(f"{url} is no usable URL: {found.problem}", "Try it as your browser shows it.")

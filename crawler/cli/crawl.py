@@ -116,13 +116,15 @@ async def _drive(telling: Telling, opened: AbstractAsyncContextManager[Inputs]) 
 
 
 def _make(telling: Telling, found: Inputs) -> Crawler:
+    from crawler.control.server import serve
     from crawler.engine import Crawler  # aiohttp and bs4 take 200 ms that `--help` must not
 
     hooks = Hooks()
     outline = telling.outline
     crawler = Crawler(
-        outline.effective.settings, output=outline.output, seeds=found.seeds, sources=found.sources, hooks=hooks, argv=telling.session.argv
-    )
+        outline.effective.settings, output=outline.output, seeds=found.seeds, sources=found.sources, hooks=hooks, argv=telling.session.argv,
+        door=lambda steering: serve(outline.output, steering),
+    )  # fmt: skip
     telling.listen(hooks, crawler.stop)
     return crawler
 

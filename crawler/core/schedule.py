@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -420,6 +420,42 @@ class Schedule:
             host.parked = rest.why
             host.queue.clear()
         self._enter(host, now)
+
+    def park(self, host_id: HostId, why: str, now: float) -> None:
+        """Put a host off beyond this run, if it is in hand."""
+        if host_id in self._hosts:
+            self.rest(host_id, Rest(0.0, why, park=True), now)
+
+    def free(self, host_id: HostId, now: float) -> None:
+        """End a host's rest at once: somebody knows better. Its gap between requests holds."""
+        host = self._hosts.get(host_id)
+        if host is None:
+            return
+        host.rest_until = host.broken_until = host.suspected_until = 0.0
+        host.failures, host.rest_reason, host.parked, host.dry = 0, None, None, False
+        host.suspects.clear()
+        self._enter(host, now)
+
+    def withdraw(self, unwanted: Callable[[Request], bool], now: float) -> list[Request]:
+        """Take out of hand what is not to be asked for, as far as it has not been released; return it."""
+        found: list[Request] = []
+        for host in self._hosts.values():
+            out = [request for request in host.queue if unwanted(request)]
+            if out:
+                gone = {request.id for request in out}
+                host.queue = deque(request for request in host.queue if request.id not in gone)
+                host.dry = False        # it waits in the frontier again
+                found += out
+                self._enter(host, now)
+        return found
+
+    def reconfigure(self, settings: Settings, now: float) -> None:
+        """Go by other settings from now on: pace and limits."""
+        self._settings = settings
+        for host in self._hosts.values():
+            if host.next_at > now:      # a gap that was longer or shorter than it would be now
+                host.next_at = min(host.next_at, now + self._gap(host))
+            self._enter(host, now)
 
     def settled(self, request: Request) -> None:
         """Note that an outcome is durable."""

@@ -99,9 +99,13 @@ def ruleset_of(seeds: Iterable[str], options: Options, settings: Settings) -> Ru
 
 
 class Scope:
-    """The judge. Grows only by `adopt`: a www twin that a seed's own redirect reached."""
+    """The judge. Grows by `adopt`, a www twin that a seed's own redirect reached, and when it is told to `go_by` other bounds."""
 
     def __init__(self, rules: Rules) -> None:
+        self.go_by(rules)
+
+    def go_by(self, rules: Rules) -> None:
+        """Judge by these bounds from now on."""
         self.rules = rules
         self._hosts = [set(ruleset.hosts) for ruleset in rules.rulesets]
         self._include = [re.compile(pattern) for pattern in rules.include]

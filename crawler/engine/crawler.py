@@ -10,9 +10,10 @@ import contextlib
 import os
 import random
 import shlex
+import signal
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import get_args
 
@@ -38,7 +39,7 @@ from crawler.core.model import (
 )
 from crawler.core.policy import Next
 from crawler.core.schedule import Schedule
-from crawler.core.scope import Scope, rules_of, ruleset_of
+from crawler.core.scope import Rules, Scope, rules_of, ruleset_of
 from crawler.core.seeds import Seed, Source
 from crawler.core.settings import Directive, Settings
 from crawler.engine import telling
@@ -47,6 +48,7 @@ from crawler.engine.feeder import Feeder
 from crawler.engine.network import Network
 from crawler.engine.novelty import Novelty
 from crawler.engine.recording import Landed
+from crawler.engine.steering import MOST_WORKERS, Steering
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
 from crawler.fetch.cookiefile import read_cookie_file
@@ -55,6 +57,7 @@ from crawler.fetch.guard import Guard
 from crawler.fetch.routes import Routes, need_extra
 from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
+from crawler.frontier import editing
 from crawler.frontier.ledger import Ledger, Past, guessed_sitemaps, seed_links
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.writing import Writer
@@ -62,6 +65,8 @@ from crawler.hooks import Hooks, HostRested, Notice, Progress, RunEnded, RunStar
 from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
 
+Door = Callable[[Steering], AbstractAsyncContextManager[object]]
+"""Opens a way by which the running crawl can be steered, for as long as it runs."""
 GRACE = 10.0
 """Seconds that requests in flight have to land after a stop."""
 PROGRESS_EVERY = 0.2
@@ -87,6 +92,7 @@ class Crawler:
         hooks: Hooks | None = None,
         argv: Sequence[str] = (),
         clock: Clock | None = None,
+        door: Door | None = None,
     ) -> None:
         self._settings = settings
         self._output = output
@@ -95,6 +101,10 @@ class Crawler:
         self._hooks = hooks or Hooks()
         self._argv = argv
         self._clock = clock or SystemClock()
+        self._door = door
+        self._workers: list[asyncio.Task[None]] = []
+        self._judging = asyncio.Lock()
+        self._scope = Scope(Rules(()))
         self._ending = False
         self._stops = 0
         self._received = 0
@@ -156,7 +166,8 @@ class Crawler:
             now=started, version=crawler.__version__, argv=shlex.join(self._argv), settings=_told(settings),
             sources=self._sources or past.sources, repeated=repeated, unjudged=unjudged,
         )  # fmt: skip
-        new = await self._take_seeds(past, unjudged=unjudged)
+        await editing.remove_forgotten(self._frontier, self._output)
+        new = await self._take_seeds(self._seeds, unjudged=unjudged or past.resumed)
         self._fold = Fold(started)
         await self._wire(stack, started, past)
         statistics = await self._frontier.statistics()
@@ -168,16 +179,17 @@ class Crawler:
         )  # fmt: skip
         return await self._crawl(started, unjudged=unjudged or (past.resumed and bool(new)))
 
-    async def _take_seeds(self, past: Past, *, unjudged: bool) -> list[tuple[Seed, int]]:
-        """Make the seeds durable, and with them the bounds of the crawl."""
-        rulesets, new, differing = await self._ledger.seeds(self._seeds)
+    async def _take_seeds(self, given: Sequence[Seed], *, unjudged: bool) -> list[tuple[Seed, int]]:
+        """Make the seeds durable, and with them the bounds of the crawl; *unjudged*: these may mean something to what is known."""
+        rulesets, new, differing = await self._ledger.seeds(given)
         if differing:
             names = ", ".join(seed.url for seed in differing[:3]) + (", ..." if len(differing) > 3 else "")
             await self._hooks.send(Notice(f"keeps the options of its first run: {names}; --fresh crawls with the new ones"))
         self._seed_urls = [url for _, seeds in rulesets for url in seeds]
         self._seed_count = len(self._seed_urls)
         settings = self._settings
-        self._scope = Scope(rules_of((ruleset_of(seeds, options, settings) for options, seeds in rulesets), settings))
+        rules = rules_of((ruleset_of(seeds, options, settings) for options, seeds in rulesets), settings)
+        self._scope.go_by(msgspec.structs.replace(rules, damped=self._scope.rules.damped))
         for ruleset, host in await self._ledger.twins():
             self._twins.add((ruleset, host))
             self._scope.adopt(host, ruleset)
@@ -192,7 +204,7 @@ class Crawler:
             guesses = [link for number, (_, seeds) in enumerate(rulesets) for link in guessed_sitemaps(seeds, number)]
             await self._frontier.add([self._scope.judge(link) for link in guesses])
         if new:
-            await self._ledger.remember_seeds(new, unjudged=unjudged or past.resumed)
+            await self._ledger.remember_seeds(new, unjudged=unjudged)
         return new
 
     def _bound(self, writer: Writer) -> None:
@@ -207,11 +219,8 @@ class Crawler:
     async def _wire(self, stack: AsyncExitStack, started: float, past: Past) -> None:
         """Put the parts together."""
         settings, frontier, clock = self._settings, self._frontier, self._clock
-        origins = [urls.split(url)[0] for url in self._seed_urls]
-        ports = {int(port) for origin in origins if (port := origin.rpartition(":")[2]).isdigit()}
-        guard = Guard(
-            open_hosts=map(urls.host_of, origins), open_ports=ports, allow=settings.allow_net, deny=settings.deny_net,
-        )  # fmt: skip
+        guard = self._guard = Guard(open_hosts=(), open_ports=(), allow=settings.allow_net, deny=settings.deny_net)
+        self._open_guard()
         jar = await self._jar()
         self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, routes=self._routes, cookies=jar))
         self._novelty = Novelty(
@@ -224,7 +233,7 @@ class Crawler:
         self._parsers = ParserPool(processes=settings.parsers or _processes())
         self._parsers.configure(self._config())
         await stack.enter_async_context(self._parsers)
-        self._queue: asyncio.Queue[Request] = asyncio.Queue(maxsize=settings.concurrency)
+        self._queue: asyncio.Queue[Request] = asyncio.Queue(maxsize=max(settings.concurrency, MOST_WORKERS))
         not_before = 0.0 if past.clean else started
         self._schedule = Schedule(settings, agent=PRODUCT, not_before=not_before)
         self._committer = Committer(
@@ -240,6 +249,12 @@ class Crawler:
             secret=frontier.secret, clock=clock, adopted=self._adopted, hooks=self._hooks,
             jar=jar, cookies_of=frontier.cookies_of, is_no_page=frontier.is_no_page,
         )  # fmt: skip
+
+    def _open_guard(self) -> None:
+        """Let hosts that a seed names be where they are."""
+        origins = [urls.split(url)[0] for url in self._seed_urls]
+        ports = {int(port) for origin in origins if (port := origin.rpartition(":")[2]).isdigit()}
+        self._guard.open(map(urls.host_of, origins), ports)
 
     async def _jar(self) -> SiteJar | None:
         """Return the jar, which takes in a site's cookies when it is first asked."""
@@ -260,7 +275,8 @@ class Crawler:
     # --- running -------------------------------------------------------------------------------------------------
 
     async def _crawl(self, started: float, *, unjudged: bool) -> Summary:
-        self._deadline = None if self._settings.max_time is None else started + self._settings.max_time
+        self._started = started
+        self._set_deadline()
         outcome: RunOutcome = "failed"
         try:
             async with asyncio.TaskGroup() as group:
@@ -274,14 +290,16 @@ class Crawler:
                 self._feeder.expecting += unjudged
                 if unjudged:
                     group.create_task(self._rejudge())
-                workers = [group.create_task(self._work()) for _ in range(self._settings.concurrency)]
+                self._hire()
                 reporting = group.create_task(self._tell_progress())
-                await self._feeder.run()
-                await self._land(workers)
+                async with self._door(self._steering()) if self._door else contextlib.nullcontext():
+                    await self._feeder.run()
+                    await self._land(self._workers)
                 await self._network.close()
                 while self._committer.unsettled:
                     await self._feeder.wait_stirred(1.0)
                 await self._novelty.remember()
+                await editing.remove_forgotten(self._frontier, self._output)
                 for task in (committing, reporting):
                     task.cancel()
             outcome = await self._outcome()
@@ -297,6 +315,14 @@ class Crawler:
         )  # fmt: skip
         await self._hooks.send(RunEnded(summary))
         return summary
+
+    def _set_deadline(self) -> None:
+        self._deadline = None if self._settings.max_time is None else self._started + self._settings.max_time
+
+    def _hire(self) -> None:
+        """Have as many workers as requests may be in flight; those that are one too many have nothing to do."""
+        more = self._settings.concurrency - len(self._workers)
+        self._workers += [self._group.create_task(self._work()) for _ in range(more)]
 
     def _over(self) -> str | None:
         """Say why nothing more is to be released, None while that is not so."""
@@ -371,6 +397,10 @@ class Crawler:
 
     async def _rejudge(self) -> None:
         """Apply changed bounds to what waits, in the background, and say what that came to; a stop leaves it to the next run."""
+        async with self._judging:
+            await self._rejudge_all()
+
+    async def _rejudge_all(self) -> None:
         allowed = refused = 0
         if self._settings.sitemaps != "off":
             await self._offer_named_sitemaps()
@@ -392,6 +422,48 @@ class Crawler:
             if links:
                 await finish(self._frontier.add([self._scope.judge(link) for link in links]))
                 self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
+
+    # --- steering ------------------------------------------------------------------------------------------------
+
+    def _steering(self) -> Steering:
+        return Steering(
+            self, feeder=self._feeder, frontier=self._frontier, schedule=self._schedule, hooks=self._hooks, clock=self._clock,
+            terminate=signal.SIGTERM,
+        )  # fmt: skip
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self._settings
+
+    async def apply(self, settings: Settings) -> None:
+        """Go by changed settings from now on; those that hold for the whole crawl are remembered."""
+        self._settings = settings
+        self._feeder.reconfigure(settings)
+        self._schedule.reconfigure(settings, self._clock.now())
+        self._set_deadline()
+        self._hire()
+        await self._ledger.reconfigure(_told(settings))
+
+    async def sow(self, seeds: Sequence[Seed]) -> int:
+        """Take in further seeds; return how many are new. What was refused before may be let in by them, in the background."""
+        new = await self._take_seeds(seeds, unjudged=True)
+        self._open_guard()
+        self._look_again()
+        return len(new)
+
+    async def exclude(self, pattern: str) -> None:
+        """Leave out what matches a pattern from now on, and what waits of it in the background."""
+        self._settings = msgspec.structs.replace(self._settings, exclude=(*self._settings.exclude, pattern))
+        self._scope.go_by(msgspec.structs.replace(self._scope.rules, exclude=self._settings.exclude))
+        await self._ledger.reconfigure(_told(self._settings), unjudged=True)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Judge by the bounds as they are now: the parsers, and what waits."""
+        self._reconfigure()
+        self._feeder.expecting += 1
+        self._group.create_task(self._rejudge())
 
     # --- stopping ------------------------------------------------------------------------------------------------
 

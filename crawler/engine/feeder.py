@@ -8,7 +8,8 @@ deadlocks once it is full.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -74,6 +75,9 @@ class Feeder:
         """Passes in the background that may still put something into the frontier."""
         self.limit: str | None = None
         self.network: Network | None = None
+        self.paused = False
+        """Somebody wants nothing further to be asked for at the moment."""
+        self._idle_hands = 0
 
     async def wait_stirred(self, seconds: float) -> None:
         """Wait until something changes, at most so long."""
@@ -107,8 +111,9 @@ class Feeder:
                 if self.network is not None:
                     self.network.air()
                 self._claim_if_wanted(now)
-                until = None if self.network is not None and self.network.paused else self._release(now)
-                if self._nothing_left() and await self._finished(until):
+                held = self.paused or (self.network is not None and self.network.paused)
+                until = None if held else self._release(now)
+                if not self.paused and self._nothing_left() and await self._finished(until):
                     return
                 await self._nap(until)
         finally:
@@ -119,6 +124,33 @@ class Feeder:
         moments = [moment for moment in (until, self._wake or None) if moment is not None]
         seconds = min(moments, default=float("inf")) - self._clock.now()
         await self.wait_stirred(max(0.0, min(seconds, LONGEST_NAP)))
+
+    # --- steering ------------------------------------------------------------------------------------------------
+
+    def pause(self, *, paused: bool) -> None:
+        """Release nothing further, or go on; what is in flight lands."""
+        self.paused = paused
+        self._stirred.set()
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+        self._most_hosts = hosts_in_hand(settings)
+        self._stirred.set()
+
+    @asynccontextmanager
+    async def idle_hands(self) -> AsyncIterator[None]:
+        """Take nothing in hand for the length of the block, so that what waits in the frontier can be changed."""
+        self._idle_hands += 1
+        self.expecting += 1
+        try:
+            if self._claiming is not None:
+                await asyncio.wait([self._claiming])
+            yield
+        finally:
+            self._idle_hands -= 1
+            self.expecting -= 1
+            self._stirred.set()
 
     # --- releasing -----------------------------------------------------------------------------------------------
 
@@ -165,6 +197,8 @@ class Feeder:
                 return
             self._claiming.result()
             self._claiming = None
+        if self._idle_hands:
+            return
         room = self._most_hosts - len(self._schedule)
         refill = self._schedule.hungry() if room > 0 else []
         more = room > 0 and self._wake is not None and self._wake <= now

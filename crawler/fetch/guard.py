@@ -59,6 +59,11 @@ class Guard:
         self._allow = tuple(ipaddress.ip_network(network) for network in allow)
         self._deny = tuple(ipaddress.ip_network(network) for network in deny)
 
+    def open(self, hosts: Iterable[str], ports: Iterable[int]) -> None:
+        """Let hosts that a seed names have private addresses, and a port of another service."""
+        self._open_hosts.update(hosts)
+        self._open_ports.update(ports)
+
     def refusal(self, host: str, text: str, *, named: bool = False) -> str | None:
         """Return why an address of a host is not connected to, None when it may be.
 

@@ -86,6 +86,14 @@ class Tally:
         self.states[old] -= 1
         self.hosts.setdefault(host_id, Counter())[COLUMNS[old]] -= 1
 
+    def remove(self, host_id: int, old: int, *, was_delayed: bool = False) -> None:
+        """Count that a URL is no longer known."""
+        host = self.hosts.setdefault(host_id, Counter())
+        self.states[old] -= 1
+        host[COLUMNS[old]] -= 1
+        host["delayed"] -= was_delayed
+        self.made_room = True
+
     def unrecorded(self, host_id: int) -> None:
         """Count a refusal that gets no row."""
         self.hosts.setdefault(host_id, Counter())["unrecorded"] += 1

@@ -120,6 +120,13 @@ class Ledger:
             await self._remember("clean", "0")
             await self._remember("network_down", "")
 
+    async def reconfigure(self, settings: dict[str, object], *, unjudged: bool = False) -> None:
+        """Remember settings that changed in mid-run; *unjudged*: they have still to be applied to what waits."""
+        async with self._frontier.exclusive(), self._frontier.writer.transaction():
+            await self._remember("settings", msgspec.json.encode(settings).decode())
+            if unjudged:
+                await self._remember("unjudged", "1")
+
     async def end(self, outcome: str, *, now: float, clean: bool) -> None:
         """Close the run and fold the write-ahead log into the database."""
         async with self._frontier.writer.transaction():

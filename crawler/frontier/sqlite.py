@@ -151,6 +151,14 @@ class SqliteFrontier:
         async with self._lock, self._reading:
             yield
 
+    def put_back(self, requests: Iterable[Request]) -> None:
+        """Take back what was handed out and was not asked for."""
+        for request in requests:
+            held = self._held.get(request.lease)
+            if held is not None:
+                held.out.pop(request.id, None)
+            self._out.discard(request.id)
+
     def out(self) -> set[UrlId]:
         """Return the rows that are handed out and not settled."""
         return self._out

@@ -1,0 +1,111 @@
+"""The crawler's end of the socket: reads commands, has them carried out, and answers. A peer that stalls holds up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from crawler.control import LONGEST_LINE, place
+from crawler.engine.steering import Answer, Command, Steering
+from crawler.folder import CrawlError
+
+log = logging.getLogger("crawler")
+
+PATIENCE = 60.0
+"""Seconds that a peer may let us wait for its next command, or with the reading of an answer."""
+MOST_PEERS = 16
+
+_decode = msgspec.json.Decoder(Command).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@asynccontextmanager
+async def serve(folder: Path, steering: Steering) -> AsyncIterator[None]:
+    """Listen in an output folder that is held, for the length of the block. Where no socket can be made, nobody can connect."""
+    peers: set[asyncio.Task[None]] = set()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or len(peers) >= MOST_PEERS:
+            writer.close()
+            return
+        peers.add(task)
+        try:
+            await _talk(reader, writer, steering)
+        finally:
+            peers.discard(task)
+
+    server = await _listen(folder, meet)
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.close()
+            for peer in tuple(peers):
+                peer.cancel()
+            if peers:
+                await asyncio.wait(peers)
+            await server.wait_closed()
+            await asyncio.to_thread(place.clear, folder)
+
+
+async def _listen(folder: Path, meet: object) -> asyncio.Server | None:
+    before = os.umask(0o077)
+    try:
+        path = place.prepare(folder)
+        return await asyncio.start_unix_server(meet, path, limit=LONGEST_LINE)  # type: ignore[arg-type]  # typeshed's name is private
+    except OSError as error:        # a file system without sockets: the crawl is worth more than its being steered
+        log.warning("no control socket in %s: %s", folder, error)
+        return None
+    finally:
+        os.umask(before)
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, steering: Steering) -> None:
+    with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(None) as patience:
+            while True:
+                patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                line = await _line(reader)
+                if not line:
+                    break
+                patience.reschedule(None)
+                answer = await _answer(line, steering)
+                patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                writer.write(answer + b"\n")
+                await writer.drain()
+    writer.close()
+    with contextlib.suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """Return the next line; nothing when the peer has gone, or says what has no end."""
+    try:
+        return await reader.readuntil(b"\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return b""
+
+
+async def _answer(line: bytes, steering: Steering) -> bytes:
+    try:
+        return _told(await steering.do(_decode(line)))
+    except msgspec.MsgspecError as error:
+        return _refused(f"no such command: {error}", "Try crawler control --help.")
+    except CrawlError as error:
+        return _refused(error.message, error.hint)
+
+
+def _told(answer: Answer) -> bytes:
+    return _encode({"v": 1, "ok": True, **msgspec.to_builtins(answer)})
+
+
+def _refused(message: str, hint: str) -> bytes:
+    return _encode({"v": 1, "ok": False, "error": message, "hint": hint})
