@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,15 +57,24 @@ async def serve(folder: Path, steering: Steering) -> AsyncIterator[None]:
 
 
 async def _listen(folder: Path, meet: object) -> asyncio.Server | None:
-    before = os.umask(0o077)
     try:
-        path = place.prepare(folder)
-        return await asyncio.start_unix_server(meet, path, limit=LONGEST_LINE)  # type: ignore[arg-type]  # typeshed's name is private
+        sock = await asyncio.to_thread(_bound, folder)
     except OSError as error:        # a file system without sockets: the crawl is worth more than its being steered
         log.warning("no control socket in %s: %s", folder, error)
         return None
-    finally:
-        os.umask(before)
+    return await asyncio.start_unix_server(meet, sock=sock, limit=LONGEST_LINE)  # type: ignore[arg-type]  # typeshed's name is private
+
+
+def _bound(folder: Path) -> socket.socket:
+    path = place.prepare(folder)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(str(path))
+        path.chmod(0o600)       # the folder lets nobody else in meanwhile
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, steering: Steering) -> None:
@@ -97,7 +106,7 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 async def _answer(line: bytes, steering: Steering) -> bytes:
     try:
         return _told(await steering.do(_decode(line)))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         return _refused(f"no such command: {error}", "Try crawler control --help.")
     except CrawlError as error:
         return _refused(error.message, error.hint)

@@ -6,6 +6,7 @@ left alone, and each row is looked at again before it is changed, for it may hav
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -164,15 +165,20 @@ async def remove_forgotten(frontier: SqliteFrontier, folder: Path) -> int:
             sql = """DELETE FROM body WHERE body_id = ? AND offset IS NULL
                 AND NOT EXISTS (SELECT 1 FROM fetch f WHERE f.body_id = body.body_id)"""
             await db.executemany(sql, [(body_id,) for body_id, _ in bodies])
-        removed = 0
-        for body_id, file in bodies:
-            path = folder / file
-            if not list(await db.execute_fetchall("SELECT 1 FROM body WHERE body_id = ?", (body_id,))) and path.is_file():
-                path.unlink()
-                removed += 1
+        sql = "SELECT body_id FROM body WHERE body_id IN (SELECT value FROM json_each(?))"
+        needed = {row[0] for row in await db.execute_fetchall(sql, (msgspec.json.encode([body_id for body_id, _ in bodies]).decode(),))}
+        files = [folder / file for body_id, file in bodies if body_id not in needed]
+        removed = await asyncio.to_thread(_remove, files)
         async with frontier.writer.transaction():
             await db.execute("DELETE FROM meta WHERE key = ?", (FORGOTTEN,))
     return removed
+
+
+def _remove(files: Sequence[Path]) -> int:
+    found = [path for path in files if path.is_file()]
+    for path in found:
+        path.unlink()
+    return len(found)
 
 
 async def note(frontier: SqliteFrontier, command: str, argument: object, urls: int | None, *, now: float) -> None:

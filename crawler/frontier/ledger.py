@@ -176,7 +176,7 @@ class Ledger:
             rulesets[number][1].append(url)
             known[url] = number
         new: list[tuple[Seed, int]] = []
-        async with self._frontier.writer.transaction():
+        async with self._frontier.exclusive(), self._frontier.writer.transaction():
             for options in dict.fromkeys([Options(), *(seed.options for seed in given)]):
                 if options not in numbers:
                     numbers[options] = len(rulesets)
@@ -192,7 +192,7 @@ class Ledger:
 
     async def remember_seeds(self, new: Sequence[tuple[Seed, int]], *, unjudged: bool) -> None:
         """Remember seeds whose URLs are in the frontier: the other way round a crash in between would lose them for good."""
-        async with self._frontier.writer.transaction():
+        async with self._frontier.exclusive(), self._frontier.writer.transaction():
             await self._remember("unjudged", str(int(unjudged)))
             rows = [(seed.url, number, seed.source, seed.line) for seed, number in new]
             await self._db.executemany("INSERT OR IGNORE INTO seed VALUES (?, ?, ?, ?)", rows)

@@ -36,7 +36,7 @@ def engine(monkeypatch):
     fake = types.SimpleNamespace(made=[], stops=[], summary=SUMMARY, error=None, act=None, resumed=False)
 
     class Crawler:
-        def __init__(self, settings, *, output, seeds, sources, hooks, argv):
+        def __init__(self, settings, *, output, seeds, sources, hooks, argv, door):
             self.settings, self.output, self.seeds, self.sources, self.argv = settings, output, seeds, sources, argv
             self.hooks = hooks
             self.stopped = asyncio.Event()
@@ -59,6 +59,7 @@ def engine(monkeypatch):
             return fake.summary
 
     monkeypatch.setitem(sys.modules, "crawler.engine", types.SimpleNamespace(Crawler=Crawler))
+    monkeypatch.setitem(sys.modules, "crawler.control.server", types.SimpleNamespace(serve=None))
     return fake
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from crawler.core.scope import Options
 from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.engine import Crawler
+from crawler.engine.crawler import Door
+from crawler.engine.steering import Steering
 from crawler.hooks import Hooks
 
 
@@ -70,7 +73,21 @@ class Crawl:
         self.folder = folder
         self.events: list[object] = []
         self.crawler: Crawler | None = None
+        self.steering: Steering | None = None
         self._told = asyncio.Event()
+
+    @asynccontextmanager
+    async def _door(self, steering: Steering):
+        self.steering = steering
+        self._told.set()
+        yield
+
+    async def begun(self) -> Steering:
+        """Wait until the crawl can be steered."""
+        while self.steering is None:
+            self._told.clear()
+            await self._told.wait()
+        return self.steering
 
     def _note(self, event: object) -> None:
         self.events.append(event)
@@ -82,12 +99,13 @@ class Crawl:
             self._told.clear()
             await self._told.wait()
 
-    async def __call__(self, *seeds: str, options: Options | None = None, **settings):
+    async def __call__(self, *seeds: str, options: Options | None = None, door: Door | None = None, **settings):
         hooks = Hooks()
         hooks.subscribe(self._note)
         given = [Seed(url, options or Options(), "test", line) for line, url in enumerate(seeds, 1)]
         wanted = {"delay": 0, "min_free": 0, "parsers": 1, **settings}
-        self.crawler = Crawler(Settings(**wanted), output=self.folder, seeds=given, hooks=hooks)
+        self.steering = None
+        self.crawler = Crawler(Settings(**wanted), output=self.folder, seeds=given, hooks=hooks, door=door or self._door)
         return await self.crawler.run()
 
     def query(self, sql: str) -> list[tuple]:
