@@ -80,6 +80,22 @@ class Memory(msgspec.Struct, frozen=True, gc=False):
     parked: str | None
 
 
+class HostView(msgspec.Struct, frozen=True, gc=False):
+    """One host in hand, for whoever looks on."""
+
+    host: str
+    waiting: int
+    """URLs in hand; the frontier may have more."""
+    in_flight: int
+    pace: float
+    """Seconds between two requests."""
+    next_in: float
+    """Seconds until it may be asked again."""
+    why: str
+    """What it is waited for, in words; empty when it is not."""
+    parked: str | None
+
+
 class _Origin:
     """robots.txt of one origin, as far as it is known."""
 
@@ -561,6 +577,21 @@ class Schedule:
                 found.append((host.name, when - now, self._why(host, now)))
         return heapq.nlargest(most, found, key=lambda entry: entry[1])
 
+    def views(self, now: float, most: int) -> list[HostView]:
+        """Return the hosts in hand for whoever looks on: those with requests in flight first, then those that come next."""
+        chosen = heapq.nsmallest(most, self._hosts.values(), key=lambda host: (not host.in_flight, self._moment(host), host.id))
+        return [
+            HostView(
+                host.name, len(host.queue), host.in_flight, self._gap(host), max(0.0, self._moment(host) - now),
+                self._why(host, now) if self._moment(host) > now and host.queue else "", host.parked,
+            )
+            for host in chosen
+        ]  # fmt: skip
+
+    def _moment(self, host: _Host) -> float:
+        """Return when a host may be asked next."""
+        return max(host.next_at, host.rest_until, host.suspected_until)
+
     def _why(self, host: _Host, now: float) -> str:
         if host.suspected_until > now:
             return "does not answer, or the network is down"
@@ -595,7 +626,7 @@ class Schedule:
             return
         if host.asking or host.in_flight >= self._limit(host) or (host.awaiting and self._strict(host)):
             return
-        when = max(host.next_at, host.rest_until, host.suspected_until)
+        when = self._moment(host)
         heapq.heappush(self._quick if host.quick else self._others, (max(when, now), self._order, host.id, host.token))
         if len(self._quick) + len(self._others) > 64 + 8 * len(self._hosts):
             self._sweep()

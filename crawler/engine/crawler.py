@@ -45,6 +45,7 @@ from crawler.core.settings import Directive, Settings
 from crawler.engine import telling
 from crawler.engine.committer import BACKLOG, BATCH, Committer
 from crawler.engine.feeder import Feeder
+from crawler.engine.looking import Lookout
 from crawler.engine.network import Network
 from crawler.engine.novelty import Novelty
 from crawler.engine.recording import Landed
@@ -104,6 +105,7 @@ class Crawler:
         self._door = door
         self._workers: list[asyncio.Task[None]] = []
         self._judging = asyncio.Lock()
+        self._lookout = Lookout(self._hooks if door else None)
         self._scope = Scope(Rules(()))
         self._ending = False
         self._stops = 0
@@ -322,7 +324,7 @@ class Crawler:
     def _hire(self) -> None:
         """Have as many workers as requests may be in flight; those that are one too many have nothing to do."""
         more = self._settings.concurrency - len(self._workers)
-        self._workers += [self._group.create_task(self._work()) for _ in range(more)]
+        self._workers += [self._group.create_task(self._work(len(self._workers) + number)) for number in range(more)]
 
     def _over(self) -> str | None:
         """Say why nothing more is to be released, None while that is not so."""
@@ -335,12 +337,14 @@ class Crawler:
             return f"{most:,} bytes"
         return None
 
-    async def _work(self) -> None:
+    async def _work(self, number: int) -> None:
         """Visit, hand over, take the next."""
         while True:
             request = await self._queue.get()
             sent = self._clock.now()
+            self._lookout.left(number, request, sent)
             outcome = await self._visitor.visit(request)
+            self._lookout.landed(number)
             if not self._network.holds_back(outcome, sent):
                 await self._committer.take(self._judge(outcome))
             self._feeder.landed(request)
@@ -428,7 +432,7 @@ class Crawler:
     def _steering(self) -> Steering:
         return Steering(
             self, feeder=self._feeder, frontier=self._frontier, schedule=self._schedule, hooks=self._hooks, clock=self._clock,
-            terminate=signal.SIGTERM,
+            lookout=self._lookout, terminate=signal.SIGTERM,
         )  # fmt: skip
 
     @property
@@ -494,7 +498,9 @@ class Crawler:
 
     async def _tell_progress(self) -> None:
         while self._hooks.heard:
+            due = asyncio.get_running_loop().time() + PROGRESS_EVERY
             await asyncio.sleep(PROGRESS_EVERY)
+            self._lookout.late(asyncio.get_running_loop().time() - due)
             await self._hooks.send(Progress(self.snapshot()))
 
     def snapshot(self) -> Snapshot:

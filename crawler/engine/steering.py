@@ -6,6 +6,7 @@ here goes past `offer` and `settle`: what is withdrawn is put back into the fron
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -20,6 +21,7 @@ from crawler.core.schedule import Schedule
 from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.engine.feeder import Feeder
+from crawler.engine.looking import Lookout, View, memory
 from crawler.finishing import finish
 from crawler.folder import CrawlError
 from crawler.frontier import editing
@@ -36,7 +38,9 @@ MOST_URLS = 10_000
 
 
 class Look(msgspec.Struct, frozen=True, tag_field="command", tag="status"):
-    """Ask where the crawl stands."""
+    """Ask where the crawl stands; *closely*: with hosts, requests in flight, and what came of late."""
+
+    closely: bool = False
 
 
 class Pause(msgspec.Struct, frozen=True, tag_field="command", tag="pause"):
@@ -105,6 +109,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     busy: int = 0
     """URLs that were left alone, since they are being fetched right now."""
     snapshot: Snapshot | None = None
+    view: View | None = None
     paused: bool = False
     settings: dict[str, object] = {}
     """The settings that can be changed, as they are now."""
@@ -143,14 +148,16 @@ class Steering:
     """Carries out commands, one after another."""
 
     def __init__(
-        self, crawl: Steered, *, feeder: Feeder, frontier: SqliteFrontier, schedule: Schedule, hooks: Hooks, clock: Clock, terminate: int
-    ) -> None:
+        self, crawl: Steered, *, feeder: Feeder, frontier: SqliteFrontier, schedule: Schedule, hooks: Hooks, clock: Clock,
+        lookout: Lookout, terminate: int,
+    ) -> None:  # fmt: skip
         self._crawl = crawl
         self._feeder = feeder
         self._frontier = frontier
         self._schedule = schedule
         self._hooks = hooks
         self._clock = clock
+        self._lookout = lookout
         self._terminate = terminate
         self._doing: dict[type[Command], Callable[..., Awaitable[Answer]]] = {
             Look: self._look, Pause: self._pause, Resume: self._resume, Stop: self._stop, Set: self._set, Sow: self._sow,
@@ -178,11 +185,15 @@ class Steering:
 
     # --- the run -------------------------------------------------------------------------------------------------
 
-    async def _look(self, _: Look) -> Answer:
+    async def _look(self, command: Look) -> Answer:
         settings: dict[str, object] = msgspec.to_builtins(self._crawl.settings)
         now = {name: settings[name] for name in CHANGEABLE}
         words = "paused" if self._feeder.paused else "running"
-        return Answer(words, snapshot=self._crawl.snapshot(), paused=self._feeder.paused, settings=now)
+        seen = None
+        if command.closely:
+            held = await asyncio.to_thread(memory)
+            seen = self._lookout.view(self._schedule, self._clock.now(), held)
+        return Answer(words, snapshot=self._crawl.snapshot(), view=seen, paused=self._feeder.paused, settings=now)
 
     async def _pause(self, _: Pause) -> Answer:
         if self._feeder.paused:

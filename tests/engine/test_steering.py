@@ -92,11 +92,30 @@ async def test_while_it_is_paused_nothing_is_asked_for_and_afterwards_everything
 
     assert {"/": 1} == site.counts
     assert (True, 0, 2) == (seen.paused, seen.snapshot.in_flight, seen.snapshot.queued)
+    assert seen.view is None
 
     await steering.do(Resume())
     assert "finished" == (await task).outcome
     assert {"/": 1, "/a": 1, "/b": 1} == site.counts
     assert [("pause",), ("resume",)] == crawl.query("SELECT command FROM interventions ORDER BY intervention_id")
+
+
+async def test_whoever_looks_closely_sees_hosts_and_requests_and_what_came_of_late(site, crawl, paused):
+    gate = Gate()
+    site.pages |= {"/slow": gate}
+    steering, task = await paused("/slow", "/gone")
+    await steering.do(Resume())
+    await gate.knocked()
+    await crawl.until(RequestFailed)
+    view = (await steering.do(Look(closely=True))).view
+    gate.open.set()
+    await task
+
+    assert [(site.url("/slow"), "127.0.0.1")] == [(flying.url, flying.host) for flying in view.flying]
+    assert [("127.0.0.1", 1)] == [(host.host, host.in_flight) for host in view.hosts]
+    assert [site.url("/")] == [page.url for page in view.pages]
+    assert [(site.url("/gone"), 404)] == [(fault.url, fault.status) for fault in view.faults]
+    assert view.memory > 10_000_000
 
 
 async def test_a_paused_crawl_that_has_nothing_left_does_not_end(paused):
