@@ -60,6 +60,7 @@ from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier import editing
 from crawler.frontier.ledger import Ledger, Past, guessed_sitemaps, seed_links
+from crawler.frontier.sampling import Sampler
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.writing import Writer
 from crawler.hooks import Hooks, HostRested, Notice, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
@@ -170,6 +171,8 @@ class Crawler:
         )  # fmt: skip
         await editing.remove_forgotten(self._frontier, self._output)
         new = await self._take_seeds(self._seeds, unjudged=unjudged or past.resumed)
+        self._sampler = Sampler(self._frontier, clock=self._clock, received=lambda: self._received)
+        await self._sampler.begin()
         self._fold = Fold(started)
         await self._wire(stack, started, past)
         statistics = await self._frontier.statistics()
@@ -294,6 +297,7 @@ class Crawler:
                     group.create_task(self._rejudge())
                 self._hire()
                 reporting = group.create_task(self._tell_progress())
+                sampling = group.create_task(self._sampler.run())
                 async with self._door(self._steering()) if self._door else contextlib.nullcontext():
                     await self._feeder.run()
                     await self._land(self._workers)
@@ -302,8 +306,9 @@ class Crawler:
                     await self._feeder.wait_stirred(1.0)
                 await self._novelty.remember()
                 await editing.remove_forgotten(self._frontier, self._output)
-                for task in (committing, reporting):
+                for task in (committing, reporting, sampling):
                     task.cancel()
+            await self._sampler.note()
             outcome = await self._outcome()
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from group_error

@@ -5,7 +5,7 @@ A transaction that fails is rolled back whole and everything that memory learnt 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 
@@ -80,6 +80,8 @@ class Writer:
         """Rows handed out at the moment; the frontier's own set."""
         self.grown: set[int] = set()
         """Hosts that got further URLs."""
+        self.ride: Callable[[Writer], Awaitable[None]] | None = None
+        """Called in each transaction of a batch, for a row that is due besides."""
         self.links = links
         self._origins: dict[str, tuple[OriginId, int]] = {}
         self._recorded: dict[int, int] = {}         # host id -> refusals with a row
@@ -130,6 +132,8 @@ class Writer:
             await self.count(tally, [settled.host for settled in batch if settled.host is not None])
             await self._count_run([settled.attempt for settled in batch if settled.attempt is not None])
             await self._keep_cookies(cookies)
+            if self.ride is not None:
+                await self.ride(self)
         for url, row in weighed.rows.items():
             self.known.learn(url, row, gathered.offers[url].rank)
         return len(weighed.new)

@@ -538,3 +538,14 @@ async def test_the_same_settings_again_cause_no_pass(site, crawl, monkeypatch):
     for _ in range(2):
         await crawl(site.url("/"), exclude=("b",), allow_net=("127.0.0.0/8",))
     assert [] == passes
+
+
+async def test_a_run_leaves_samples_of_its_beginning_and_its_end(site, crawl):
+    """Whoever looks later sees where it began and what it came to, however short it was."""
+    site.pages["/"] = '<a href="/a">a</a>'
+    site.pages["/a"] = "page"
+    summary = await crawl(site.url("/"))
+    await crawl(site.url("/"))
+    samples = crawl.query("SELECT run_id, pages, queued, done, wire_bytes FROM sample ORDER BY at")
+
+    assert [(1, 0, 1, 0, 0), (1, 2, 0, 2, summary.bytes), (2, 2, 0, 2, 0), (2, 2, 0, 2, 0)] == samples
