@@ -13,7 +13,7 @@ from crawler.cli.units import SWITCH
 COMMANDS: dict[str, tuple[str, str]] = {
     "crawl": ("crawler.cli.crawl:crawl", "crawl what the seeds name, or go on where that stopped (the default)"),
     "resume": ("crawler.cli.crawl:resume", "go on with a crawl without naming its seeds again"),
-    "status": ("crawler.cli.ask:status", "how far a crawl is, also while it runs"),
+    "status": ("crawler.cli.status:status", "how far a crawl is, also while it runs"),
     "query": ("crawler.cli.ask:query", "ask the results: SQL, or a question by its name"),
     "explain": ("crawler.cli.ask:explain", "why a URL was, was not or will be fetched"),
     "show": ("crawler.cli.ask:show", "print the stored body of a URL"),

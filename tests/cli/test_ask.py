@@ -4,14 +4,11 @@ import io
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from crawler.archive.reading import BodyMissing, body_path
 from crawler.cli import ask
 from crawler.cli.main import main
-from crawler.folder import Holder
-from crawler.query.status import HostStatus, RunStatus, Status
 
 
 @pytest.fixture(scope="module")
@@ -45,27 +42,6 @@ def test_a_demo_never_goes_on_with_another(made):
     made(Path("output/demo"))
     made(Path("output/demo-2"))
     assert Path("output/demo-3") == _fresh(Path("output/demo"))
-
-
-def test_status_says_how_far_it_is(asked, crawled):
-    code, out, _ = asked("status")
-
-    assert 0 == code
-    assert out.startswith(f"{crawled}: stopped at a limit, ")
-    assert "  pages    25\n" in out
-    assert "127.0.0.1" in out
-    assert 25 == json.loads(asked("status", "--json")[1])["pages"]
-
-
-def test_status_tells_a_run_that_goes_on_from_one_that_was_killed():
-    host = HostStatus("h.example", 40, 0, 2, 1, 0.5, 110.0, "answered 503", None)
-    run = RunStatus(1, 90.0, None, None, "1.0", 200, 10)
-    status = Status("o/crawl.db", {"queued": 40, "done": 2}, 2, 1, 1, 0, run, Holder(7, "m", 90.0), (host,), 4096)
-
-    assert "o: running for 10 s in process 7" == ask.status_lines(status, 100.0)[0]
-    killed = msgspec.structs.replace(status, holder=None)
-    assert "o: the last run was killed; the same command goes on" == ask.status_lines(killed, 100.0)[0]
-    assert "  h.example      40     2       1  0.5 s  answered 503, next in 0:10" == ask.status_lines(status, 100.0)[-1]
 
 
 def test_without_a_question_the_named_ones_are_listed(called):
