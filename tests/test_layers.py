@@ -24,7 +24,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.page", "core.xhtml", "core.sitemap", "core.feeds"},
             {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},
-            {"clock", "hooks", "folder", "finishing"},
+            {"core.forecast", "clock", "hooks", "folder", "finishing"},
             {"fetch", "parsing", "archive", "frontier"},
             {"engine"},
             {"query", "demo", "control"},
