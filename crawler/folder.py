@@ -18,6 +18,9 @@ from typing import IO
 import msgspec
 
 DATABASE = "crawl.db"
+LOG_FILE = "crawl.log"
+BEGAN, FAILED = "run begins: ", "run failed: "
+"""How the lines of the log begin that say so."""
 _LOOKS = 5
 
 

@@ -27,6 +27,7 @@ from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, ProgressStyle, is_terminal
 from crawler.core.metrics import Summary
 from crawler.core.settings import Settings
+from crawler.folder import BEGAN, FAILED, CrawlError
 from crawler.hooks import Event, Hooks, RunEnded, RunStarted
 from crawler.version import __version__
 
@@ -76,7 +77,7 @@ class Telling:
         if isinstance(event, RunStarted):
             self.started = event
             self.log.open(self.outline.output)
-            log.info("run begins: crawler %s, %d pages done, %d waiting", __version__, event.pages, event.queued)
+            log.info("%scrawler %s, %d pages done, %d waiting", BEGAN, __version__, event.pages, event.queued)
             for line in opening.lines(event, self.outline.effective, __version__):
                 self.display.say(line)
 
@@ -99,6 +100,9 @@ def conduct(session: Session, outline: Plan, show: Show, opened: AbstractAsyncCo
     try:
         with asyncio.Runner(loop_factory=loop_factory(outline.effective.settings)) as runner:
             summary = runner.run(_drive(telling, seeds))
+    except CrawlError as error:
+        log.error("%s%s", FAILED, error.message)  # noqa: TRY400 - what people have to know, no bug
+        raise
     finally:
         telling.close()
     resumed = telling.started is not None and telling.started.resumed

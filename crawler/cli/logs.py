@@ -17,7 +17,8 @@ from collections.abc import Callable
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 
-LOG_FILE = "crawl.log"
+from crawler.folder import LOG_FILE
+
 LARGEST, KEPT = 32 * 2**20, 3
 """Bytes of one log file, and how many older ones are kept: a month of crawling must not fill the disk with words."""
 VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)

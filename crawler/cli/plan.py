@@ -12,12 +12,11 @@ import msgspec
 from crawler.cli import inputs, settings, words
 from crawler.cli.errors import Wrong
 from crawler.cli.inputs import BadSeeds, Inputs
-from crawler.cli.logs import LOG_FILE
 from crawler.cli.memory import OUTPUTS, Memory, is_crawl, newest, recall
 from crawler.cli.settings import Effective
 from crawler.cli.terminal import Voice
 from crawler.core.seeds import Source
-from crawler.folder import NotACrawl, held
+from crawler.folder import LOG_FILE, NotACrawl, held
 
 OWN_NAMES = frozenset({"LOCK", "pages", "tmp", LOG_FILE, "control.sock"})
 """What a crawl leaves that was killed before its database was there."""

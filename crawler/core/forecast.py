@@ -146,8 +146,11 @@ def growth(points: Sequence[Point], seconds: float = math.inf) -> Growth | None:
 
 
 def judged(points: Sequence[Point]) -> Growth | None:
-    """Judge a frontier by what it did lately; by the whole run where that was too little to say anything."""
-    lately = growth(points, LATELY)
+    """Judge a frontier by what it did lately: five minutes, or the later half of a short run, for every crawl grows at first.
+
+    Where that was too little to say anything, the whole run counts.
+    """
+    lately = growth(points, min(LATELY, max(SOON, (points[-1].at - points[0].at) / 2))) if points else None
     return lately if lately is None or lately.trend is not Trend.UNKNOWN else growth(points)
 
 

@@ -1,29 +1,38 @@
-"""Where a crawl stands, from counters that its writer keeps: the same few reads for ten URLs and for ten million."""
+"""Where a crawl stands and where it goes, from counters and samples that its writer keeps.
+
+The same few reads for ten URLs and for ten million: no table of URLs is ever walked through, and of everything that has a row
+for each host the first ones count.
+"""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
 
+from crawler.core.forecast import LATELY, MINUTE, Eta, Growth, NoEta, Point, Queue, Rates, eta, judged, rates, slowest
 from crawler.core.model import State
 from crawler.folder import Holder, is_held
+from crawler.query.ending import failure_of
+from crawler.query.errors import NOTHING_HERE, QueryError
+from crawler.query.hosts import MOST_HOSTS_READ, HostReport, HostStatus, Pacing, Waiting, read_host, read_top, read_waiting, settings_of
 from crawler.query.reader import Reader, Row
-from crawler.query.values import seconds, text, whole
+from crawler.query.values import seconds, text, whole, whole_or_none
 
 TOP_HOSTS = 20
-MOST_HOSTS_READ = 200_000
-"""There is no index by what is queued: of more hosts than this, the top is the top of the first ones."""
+TIMEOUT = 10.0
+SAMPLES_READ = round(LATELY / 10) + 30
+"""The last ones of a run: enough to judge its frontier by."""
 
-_TIMEOUT = 10.0
-
-_HOSTS = f"""
-SELECT name, queued, delayed, done, failed, pace_ms, next_at, rest_reason, parked
-FROM (SELECT * FROM host LIMIT {MOST_HOSTS_READ}) ORDER BY queued DESC, done DESC, name LIMIT {TOP_HOSTS}"""
 _PARKED = f"""
 SELECT count(*), coalesce(sum(queued), 0)
 FROM (SELECT queued FROM host WHERE parked IS NOT NULL LIMIT {MOST_HOSTS_READ})"""
 _RUN = "SELECT run_id, started_at, ended_at, outcome, version, requests, connections FROM run ORDER BY run_id DESC LIMIT 1"
+_SAMPLES = """
+SELECT at, pages, queued, done, failed, wire_bytes FROM sample WHERE run_id = ? AND at >= ? ORDER BY at {order} LIMIT {limit}"""
+_PAUSED = """
+SELECT command FROM intervention WHERE run_id = ? AND command IN ('pause', 'resume') ORDER BY intervention_id DESC LIMIT 1"""
 
 
 class RunStatus(msgspec.Struct, frozen=True):
@@ -44,23 +53,6 @@ class RunStatus(msgspec.Struct, frozen=True):
     def clean(self) -> bool:
         """Tell whether it ended by itself."""
         return self.ended is not None
-
-
-class HostStatus(msgspec.Struct, frozen=True):
-    """One host and what is left there."""
-
-    host: str
-    queued: int
-    delayed: int
-    """Of the queued ones, those that wait for a moment of their own."""
-    done: int
-    failed: int
-    pace: float | None
-    """Seconds between two requests that the host has earned."""
-    next_at: float | None
-    """Earliest polite moment of the next request."""
-    rest_reason: str | None
-    parked: str | None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -84,6 +76,22 @@ class Status(msgspec.Struct, frozen=True):
     """The database with its write-ahead log."""
     network_down: float | None = None
     """Since when the network itself is down, in Unix seconds; None while it is up, or nobody crawls."""
+    paused: bool = False
+    """Somebody has let the running crawl pause."""
+    failure: str | None = None
+    """Why the latest run failed; None where it did not, or did not say."""
+    minute: Rates | None = None
+    """Rates over the last minute of the latest run."""
+    whole: Rates | None = None
+    """Rates over all of the latest run."""
+    frontier: Growth | None = None
+    """What became of the frontier lately, and the verdict; None while there are no two samples."""
+    eta: Eta | NoEta | None = None
+    """When it ends, or why nobody can say; None when no run is there to tell from."""
+    slowest: Queue | None = None
+    """The host that takes longest by politeness alone: what is queued there, at its pace."""
+    waiting: Waiting = Waiting()
+    """Who is waited for, and why."""
 
     @property
     def running(self) -> bool:
@@ -93,37 +101,101 @@ class Status(msgspec.Struct, frozen=True):
     @property
     def killed(self) -> bool:
         """Tell whether the latest run ended without saying so: requests of its last moments may be repeated."""
-        return self.run is not None and not self.run.clean and not self.running
+        return self.run is not None and not self.run.clean and not self.running and self.failure is None
 
 
-def read_status(path: str | Path) -> Status:
+def read_status(path: str | Path, now: float | None = None) -> Status:
     """Read where the crawl in an output folder (or database file) stands. Raises QueryError when there is none."""
-    with Reader.open(path, timeout=_TIMEOUT) as reader:
-        holder = is_held(reader.file.parent)
+    with Reader.open(path, timeout=TIMEOUT) as reader:
+        folder = reader.file.parent
+        holder = is_held(folder)
         with reader.snapshot():
-            status = _read(reader)
-        # Asked before and after: a crawl that starts or ends just now must not look like one that was killed.
-        holder = holder or is_held(reader.file.parent)
-        return msgspec.structs.replace(status, holder=holder, network_down=status.network_down if holder is not None else None)
+            # Asked before and after: a crawl that starts or ends just now must not look like one that was killed.
+            status = _read(reader, time.time() if now is None else now, holder, folder)
+    return status
 
 
-def _read(reader: Reader) -> Status:
+def read_host_status(path: str | Path, name: str, now: float | None = None) -> tuple[HostReport, bool]:
+    """Read all that is known of one host, and whether a process crawls right now. Raises QueryError where it was never met."""
+    with Reader.open(path, timeout=TIMEOUT) as reader, reader.snapshot():
+        live = is_held(reader.file.parent) is not None
+        found = read_host(reader, name, time.time() if now is None else now, live=live)
+    if found is None:
+        raise QueryError(f"the crawl has never met the host {name}", "Try status for the hosts with most to do.", NOTHING_HERE)
+    return found, live
+
+
+def _read(reader: Reader, now: float, holder: Holder | None, folder: Path) -> Status:
     meta = {str(key): value for key, value in reader.all("SELECT key, value FROM meta WHERE key IN ('pages', 'errors', 'network_down')")}
-    parked_hosts, put_off = reader.all(_PARKED)[0]
-    run = reader.one(_RUN)
-    return Status(
+    parked_hosts, put_off = (whole(value) for value in reader.all(_PARKED)[0])
+    row = reader.one(_RUN)
+    run = None if row is None else _run(row)
+    holder = holder or is_held(folder)
+    states = _states(reader, put_off)
+    status = Status(
         database=str(reader.file),
-        states=_states(reader, whole(put_off)),
+        states=states,
         pages=whole(meta.get("pages")),
         errors=whole(meta.get("errors")),
         hosts=whole(reader.all("SELECT max(host_id) FROM host")[0][0]),
-        parked_hosts=whole(parked_hosts),
-        run=None if run is None else _run(run),
-        holder=None,
-        top=tuple(_host(row) for row in reader.all(_HOSTS)),
+        parked_hosts=parked_hosts,
+        run=run,
+        holder=holder,
+        top=(),
         database_bytes=_size(reader.file),
-        network_down=seconds(meta.get("network_down") or None),
+        network_down=None if holder is None else seconds(meta.get("network_down") or None),
+        failure=None if holder is not None or run is None or run.outcome not in (None, "failed") else failure_of(folder),
     )
+    return _with_future(reader, status, now, put_off)
+
+
+def _with_future(reader: Reader, status: Status, now: float, put_off: int) -> Status:
+    settings = settings_of(reader)
+    pacing = Pacing(reader, settings, now, live=status.running)
+    waiting = read_waiting(reader, pacing, now)
+    candidates = pacing.queues
+    top = read_top(pacing, TOP_HOSTS)
+    worst = slowest(candidates)
+    if status.run is None:
+        return msgspec.structs.replace(status, top=top, slowest=worst, waiting=waiting)
+    points = _points(reader, status, now, put_off)
+    open_queue = status.states.get(State.QUEUED.name.lower(), 0)
+    return msgspec.structs.replace(
+        status,
+        top=top,
+        paused=status.running and (reader.one(_PAUSED, (status.run.run_id,)) or ("",))[0] == "pause",
+        minute=rates(points, MINUTE),
+        whole=rates(points),
+        frontier=judged(points),
+        eta=eta(
+            points, waiting=open_queue, bound=0.0 if worst is None else worst.seconds,
+            pages_left=None if settings.max_pages is None else settings.max_pages - status.pages,
+            time_left=None if settings.max_time is None or not status.running else status.run.started + settings.max_time - now,
+        ),
+        slowest=worst,
+        waiting=waiting,
+    )  # fmt: skip
+
+
+def _points(reader: Reader, status: Status, now: float, put_off: int) -> list[Point]:
+    """Return the samples of the latest run: its first, its last ones, and how it stands now, while it runs."""
+    run = status.run
+    if run is None:
+        return []
+    parameters = (run.run_id, round(run.started * 1000))
+    first = reader.all(_SAMPLES.format(order="ASC", limit=1), parameters)
+    last = reader.all(_SAMPLES.format(order="DESC", limit=SAMPLES_READ), parameters)
+    points = [_point(row) for row in (*first, *reversed(last))]
+    points = [point for number, point in enumerate(points) if number == 0 or point.at > points[0].at]
+    if status.running and points and now > points[-1].at:
+        count = {state: status.states.get(state.name.lower(), 0) for state in (State.QUEUED, State.DONE, State.FAILED)}
+        points.append(Point(now, status.pages, count[State.QUEUED] + put_off, count[State.DONE], count[State.FAILED]))
+    return points
+
+
+def _point(row: Row) -> Point:
+    at, pages, queued, done, failed, wire_bytes = row
+    return Point(whole(at) / 1000, whole(pages), whole(queued), whole(done), whole(failed), whole_or_none(wire_bytes))
 
 
 def _states(reader: Reader, put_off: int) -> dict[str, int]:
@@ -138,12 +210,6 @@ def _run(row: Row) -> RunStatus:
     run_id, started, ended, outcome, version, requests, connections = row
     begun = whole(started) / 1000
     return RunStatus(whole(run_id), begun, seconds(ended), text(outcome), str(version), whole(requests), whole(connections))
-
-
-def _host(row: Row) -> HostStatus:
-    name, queued, delayed, done, failed, pace, next_at, rest_reason, parked = row
-    counts = (whole(queued), whole(delayed), whole(done), whole(failed))
-    return HostStatus(str(name), *counts, seconds(pace), seconds(next_at) or None, text(rest_reason), text(parked))
 
 
 def _size(file: Path) -> int:

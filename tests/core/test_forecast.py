@@ -56,7 +56,7 @@ def test_one_moment_says_nothing(points):
     [(2, 1, Trend.CONVERGING), (2, 6, Trend.GROWING), (2, 2, Trend.STEADY), (2, 2.05, Trend.STEADY), (0, 0, Trend.STILL), (0, 1, Trend.GROWING)],
 )
 def test_a_frontier_is_judged_by_how_many_urls_each_answer_brings(answers, found, trend):
-    verdict = forecast.judged(course(300, answers=answers, found=found))
+    verdict = forecast.judged(course(600, answers=answers, found=found))
 
     assert trend is verdict.trend
     assert (300 * answers, 300 * found) == (verdict.answered, verdict.found)
@@ -70,6 +70,13 @@ def test_what_it_did_lately_counts_more_than_how_it_began():
 
     assert Trend.CONVERGING is forecast.judged(points).trend
     assert Trend.GROWING is forecast.growth(points).trend
+
+
+def test_a_short_run_is_judged_by_its_later_half():
+    """A sitemap brings thousands of URLs in the first seconds, and nothing afterwards."""
+    points = [Point(0, 0, 1, 0, 0), Point(10, 20, 5_000, 20, 0), *(Point(at, 5 * at, 5_000 - 5 * at, 5 * at, 0) for at in range(20, 50, 10))]
+
+    assert Trend.CONVERGING is forecast.judged(points).trend
 
 
 def test_a_slow_crawl_is_judged_by_its_whole_run():
