@@ -201,7 +201,7 @@ def test_a_terminal_is_drawn_in_one_go_and_within_its_bounds(crawled, capfd, mon
     plain = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in re.split(r"[\r\n]+", out)]
 
     assert max(map(len, plain)) < 40
-    assert 2 == sum("pages    25" in line for line in plain)
+    assert 2 <= sum("pages    25" in line for line in plain)
     assert out.rstrip("\n").endswith("\x1b[?25h")
 
 
