@@ -373,13 +373,8 @@ class Schedule:
 
     def _learn_pace(self, host: _Host, status: int | None, ttfb: float) -> None:
         """Healthy answers quicker than half the gap shorten it by a tenth; trouble and slowness double it."""
-        if self._settings.delay is not None or status is None:
-            return
-        pace = FIRST_PACE if host.pace is None else host.pace
-        if status in (429, 503) or ttfb > pace:
-            host.pace = min(SLOWEST_PACE, pace * LONGER)
-        elif status < 500 and ttfb < pace / 2:
-            host.pace = max(FASTEST_PACE, pace * SHORTER)
+        if self._settings.delay is None and status is not None:
+            host.pace = learned(host.pace, status, ttfb)
 
     def learn(self, outcome: RobotsRead, now: float) -> Rest | None:
         """Take in what robots.txt came to; return a rest when it asks for more than is honoured."""
@@ -646,3 +641,11 @@ class Schedule:
     def _mark_ending(self, host: _Host) -> None:
         if not host.queue and not host.unsettled:
             self._ending.add(host.id)
+
+
+def learned(pace: float | None, status: int, ttfb: float) -> float | None:
+    """Return the pace of a host after an answer: shorter after a quick one, twice as long after a slow one or a refusal."""
+    known = FIRST_PACE if pace is None else pace
+    if status in (429, 503) or ttfb > known:
+        return min(SLOWEST_PACE, known * LONGER)
+    return max(FASTEST_PACE, known * SHORTER) if status < 500 and ttfb < known / 2 else pace
