@@ -34,6 +34,10 @@ class CrawlError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        """Return what is wrong, and on lines of its own what to try."""
+        return "\n".join(filter(None, (self.message, self.hint)))
+
 
 class InUse(CrawlError):
     """Another crawler holds the folder."""

@@ -185,6 +185,13 @@ class Hooks:
         """Call *listener* with every event but requests and responses, of which there are too many for whoever did not ask."""
         self._everything.append(listener)
 
+    def and_also(self, listener: Listener) -> Hooks:
+        """Return hooks that tell the same listeners, and after those to everything *listener*, which does not stay with these."""
+        more = Hooks()
+        vars(more).update(vars(self))
+        more._everything = [*self._everything, listener]
+        return more
+
     @property
     def heard(self) -> bool:
         """Whether anyone listens; without listeners an event need not be made."""

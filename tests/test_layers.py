@@ -29,6 +29,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"engine"},
             {"query", "demo", "control"},
             {"cli"},
+            {"library"},
             {"__main__", ""},
         ),
     )

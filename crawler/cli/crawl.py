@@ -21,6 +21,7 @@ from crawler.cli.closing import FailOn, Way
 from crawler.cli.errors import SIGNALLED, Wrong
 from crawler.cli.inputs import Inputs
 from crawler.cli.logs import CrawlLog
+from crawler.cli.loops import loop_factory
 from crawler.cli.pages import Flag
 from crawler.cli.plan import Plan
 from crawler.cli.session import Session
@@ -161,20 +162,6 @@ def end_at_once(signum: int, session: Session) -> None:
     if is_terminal(session.voice.stream):
         session.voice.write(SHOW_CURSOR)
     os._exit(SIGNALLED + signum)
-
-
-def loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return how the event loop is made. Raises Wrong when the one that was asked for is not there."""
-    if settings.loop == "asyncio":
-        return asyncio.new_event_loop
-    try:
-        import uvloop  # an extra
-    except ImportError:
-        if settings.loop == "uvloop":
-            raise Wrong("the event loop uvloop is not installed", "Try pip install 'steadycrawl[speed]', or --loop auto.") from None
-        return asyncio.new_event_loop
-    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return made
 
 
 def running_flags(command: Callable[..., int]) -> Callable[..., int]:

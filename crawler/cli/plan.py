@@ -52,14 +52,15 @@ def config_of(name: str | None, *, none: bool) -> settings.ConfigFile | None:
 
 
 def for_crawl(
-    named: Sequence[str], output: Path | None, flags: Flags, file: settings.ConfigFile | None, *, fresh: bool, voice: Voice
-) -> Plan:
+    named: Sequence[str], output: Path | None, flags: Flags, file: settings.ConfigFile | None, *, fresh: bool, voice: Voice,
+    environ: Mapping[str, str] = os.environ,
+) -> Plan:  # fmt: skip
     """Plan a crawl of what is named. Raises CrawlError for all that is wrong with it."""
     place = inputs.place_for(named, output)
     _refuse_foreign(place)
     aside = aside_for(place) if fresh and place.exists() else None
     memory = None if fresh else recall(place)
-    effective = resolve(place, flags, file, memory)
+    effective = resolve(place, flags, file, memory, environ)
     found = inputs.read(named, voice=voice)
     if found.bad and not effective.settings.skip_bad_seeds:
         raise BadSeeds(found.bad)
@@ -80,20 +81,24 @@ def _all_sources(found: Inputs, memory: Memory | None) -> tuple[Source, ...]:
     return (*before, *found.sources)
 
 
-def for_resume(output: Path | None, flags: Flags, file: settings.ConfigFile | None) -> Plan:
+def for_resume(
+    output: Path | None, flags: Flags, file: settings.ConfigFile | None, *, environ: Mapping[str, str] = os.environ
+) -> Plan:
     """Plan to go on with a crawl that is there. Raises NotACrawl when it is not."""
     place = output if output is not None else newest()
     memory = None if place is None else recall(place)
     if place is None or memory is None:
         where = f"in {place}" if place else f"under {OUTPUTS}/"
         raise NotACrawl(f"there is no crawl {where} to go on with", "Try naming the seeds to start one.")
-    return Plan(place, resolve(place, flags, file, memory), Inputs((), (), ()), memory)
+    return Plan(place, resolve(place, flags, file, memory, environ), Inputs((), (), ()), memory)
 
 
-def resolve(place: Path, flags: Flags, file: settings.ConfigFile | None, memory: Memory | None) -> Effective:
+def resolve(
+    place: Path, flags: Flags, file: settings.ConfigFile | None, memory: Memory | None, environ: Mapping[str, str] = os.environ
+) -> Effective:
     """Return the settings in force for a folder. Raises Wrong."""
     remembered = None if memory is None else (str(place), memory.settings)
-    return settings.resolve(given(flags), os.environ, remembered, file)
+    return settings.resolve(given(flags), environ, remembered, file)
 
 
 def _refuse_strangers(place: Path, found: Inputs, memory: Memory) -> None:

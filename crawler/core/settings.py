@@ -5,10 +5,13 @@ Durations are seconds, sizes are bytes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
+
+from crawler.core import secrets
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -20,10 +23,12 @@ Fold = Literal["query-order", "tracking", "session", "index", "canonical"]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Bytes = Annotated[int, Meta(ge=0)]
+_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "True or False", "array": "a list of text", "null": "None"}
+_SIGNS = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one crawl. The defaults are polite, bounded and safe."""
+class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of Settings. What they may hold is checked when something is converted to this, not when one is made."""
 
     # load
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 64
@@ -171,12 +176,55 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     skip_bad_seeds: bool = False
     add_seeds: bool = False
 
+
+class Settings(_Values, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one crawl. The defaults are polite, bounded and safe.
+
+    Raises ValueError for a value that a field cannot hold, and TypeError for a field that there is not; both name the field.
+    """
+
+    def __post_init__(self) -> None:
+        """Check every value; whole numbers become seconds and lists become tuples where that is what a field holds."""
+        given = msgspec.structs.asdict(self)
+        try:
+            checked = msgspec.structs.asdict(msgspec.convert(given, _Values))
+        except msgspec.ValidationError as error:
+            raise ValueError(_wrong(str(error), given)) from None
+        for field, value in checked.items():
+            if value is not given[field]:
+                msgspec.structs.force_setattr(self, field, value)
+
+    def __repr__(self) -> str:
+        """Show what is not the default, without secrets."""
+        told = {name: value for name, value in msgspec.structs.asdict(self).items() if value != getattr(DEFAULTS, name)}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in secrets.redact_settings(told).items())})"
+
     @property
     def host_limit(self) -> int:
         """Requests in flight at once to one host that asks for nothing in particular."""
         if self.per_host is not None:
             return self.per_host
         return self.concurrency if self.delay == 0 else 2
+
+
+def _wrong(error: str, given: dict[str, object]) -> str:
+    """Turn msgspec's words, "Expected `int` >= 1 - at `$.max_pages`", into ours: which field, what it must be, what it is."""
+    expected, _, place = error.partition(" - at `$.")
+    field = re.split(r"\W", place, maxsplit=1)[0]
+    got = "something else" if field in secrets.REDACTIONS else repr(given.get(field))
+    if choices := _choices(field):
+        return f"{field} must be one of {', '.join(choices)}, got {got}"
+    kind = expected.partition("`")[2].partition("`")[0]
+    words = " or ".join(_WORDS.get(word, word) for word in kind.split(" | "))
+    bound = re.search(r"` (>=|<=|>|<) ([0-9.]+)", expected)
+    return f"{field} must be {words}{f' {_SIGNS[bound[1]]} {float(bound[2]):g}' if bound else ''}, got {got}"
+
+
+def _choices(field: str) -> tuple[str, ...]:
+    """Return the words of which a field holds one or some; nothing for a field of another kind."""
+    hint = get_type_hints(_Values)[field]
+    inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+    return get_args(inner) if get_origin(inner) is Literal else ()
 
 
 DEFAULTS = Settings()
