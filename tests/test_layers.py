@@ -20,7 +20,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.tracking", "core.gunzip", "version", "text"},
             {"core.settings", "core.likeness", "core.manifest", "core.headers"},
             {"core.urls", "core.encodings"},
-            {"core.robots", "core.targets", "core.folds", "core.documents", "core.patterns", "core.markup", "core.soup"},
+            {"core.robots", "core.targets", "core.folds", "core.documents", "core.patterns", "core.markup", "core.soup", "core.whole"},
             {"core.page", "core.xhtml", "core.sitemap", "core.feeds"},
             {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},

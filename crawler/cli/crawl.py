@@ -27,7 +27,6 @@ from crawler.cli.plan import Plan
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, ProgressStyle, is_terminal
 from crawler.core.metrics import Summary
-from crawler.core.settings import Settings
 from crawler.folder import BEGAN, FAILED, CrawlError
 from crawler.hooks import Event, Hooks, RunEnded, RunStarted
 from crawler.version import __version__

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("crawler.cli.ask:query", "ask the results: SQL, or a question by its name"),
     "explain": ("crawler.cli.ask:explain", "why a URL was, was not or will be fetched"),
     "show": ("crawler.cli.ask:show", "print the stored body of a URL"),
+    "shell": ("crawler.cli.shell:shell", "look at one page at a Python prompt, as the crawler sees it"),
     "control": ("crawler.cli.control:control", "steer a crawl that runs: pause, stop, set, exclude, ..."),
     "retry": ("crawler.cli.edit:retry", "try again what went wrong"),
     "requeue": ("crawler.cli.edit:requeue", "ask again for URLs, whatever came of them"),
@@ -86,10 +87,10 @@ def write_examples(formatter: click.HelpFormatter, program: str, examples: tuple
             formatter.write(f"{'':{formatter.current_indent}}{program} {words:{longest}}   {meaning}\n")
 
 
-def setting_flags(command: click.Command) -> click.Command:
-    """Give a command a flag for every setting."""
+def setting_flags(command: click.Command, wanted: Callable[[Option], bool] = lambda _: True) -> click.Command:
+    """Give a command a flag for every setting, or for those that are *wanted*."""
     for group, options in by_group():
-        command.params += [_flag(option, group) for option in options]
+        command.params += [_flag(option, group) for option in options if wanted(option)]
     command.epilog = (
         f"Every setting can also stand in the environment ({ENV_PREFIX}MAX_PAGES=500) and in crawler.toml (max_pages = 500). "
         "The output folder remembers them, so a crawl that goes on needs none of them again."

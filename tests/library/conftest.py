@@ -20,26 +20,18 @@ class Site:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.gate = threading.Event()
-        """Until it is set, `/slow` is not answered."""
         self.url = ""
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
-        if path == "/":
-            links = "".join(f"<a href=/page/{number}>{number}</a>" for number in range(PAGES))
-            return 200, "text/html", f"<title>Start</title>{links}".encode()
         if path.startswith("/page/"):
             return 200, "text/html", f"<title>Page {path[6:]}</title><p>It is number {path[6:]}.".encode()
-        if path == "/korean":
-            return 200, "text/html; charset=euc-kr", f"<title>{KOREAN}</title>{KOREAN}".encode("euc-kr")
-        if path == "/plain":
-            return 200, "text/plain; charset=euc-kr", KOREAN.encode("euc-kr")
-        if path == "/escape":
-            return 200, "text/html", b"<title>\x1b]0;owned\x07</title>"
-        if path == "/slow":
-            self.gate.wait(30)
-            return 200, "text/html", b"<title>Slow</title>"
-        return 404, "text/plain", b"not here"
+        links = "".join(f"<a href=/page/{number}>{number}</a>" for number in range(PAGES))
+        return {
+            "/": (200, "text/html", f"<title>Start</title>{links}".encode()),
+            "/korean": (200, "text/html; charset=euc-kr", f"<title>{KOREAN}</title>{KOREAN}".encode("euc-kr")),
+            "/plain": (200, "text/plain; charset=euc-kr", KOREAN.encode("euc-kr")),
+            "/escape": (200, "text/html", b"<title>\x1b]0;owned\x07</title>"),
+        }.get(path, (404, "text/plain", b"not here"))
 
 
 @pytest.fixture(scope="session")
@@ -72,11 +64,9 @@ def _served() -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(_served: Site) -> Iterator[Site]:
+def site(_served: Site) -> Site:
     _served.asked.clear()
-    _served.gate.clear()
-    yield _served
-    _served.gate.set()
+    return _served
 
 
 @pytest.fixture(autouse=True)

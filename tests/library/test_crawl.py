@@ -237,8 +237,7 @@ def test_the_environment_is_the_command_lines_business(site, monkeypatch):
         ({"max_pages": 0}, "max_pages must be at least 1, got 0"),
         ({"max_time": "soon"}, "max_time must be a time like 500ms, 30s or 2h, got 'soon'"),
         ({"exclude": ["("]}, "exclude must be a regular expression (missing ), unterminated subpattern at position 0), got ['(']"),
-        ({"auth": ["https://a.example hush"]}, "auth must be an origin with its credentials, like 'https://example.org basic USER:PASSWORD' "
-         "or 'https://example.org bearer TOKEN', got something else"),
+        ({"auth": ["https://a.example hush"]}, "auth must be an origin with its credentials, like 'https://example.org basic USER:PASSWORD' or 'https://example.org bearer TOKEN', got something else"),
         ({"tries": None}, "tries must be a whole number, got 'none'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
