@@ -18,8 +18,8 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         frozenset,
         (
             {"core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.tracking", "core.gunzip", "version", "text"},
-            {"core.settings", "core.likeness", "core.manifest", "core.headers"},
-            {"core.urls", "core.encodings"},
+            {"core.settings", "core.likeness", "core.manifest", "core.headers", "core.tokens"},
+            {"core.urls", "core.encodings", "core.excerpts"},
             {"core.robots", "core.targets", "core.folds", "core.documents", "core.patterns", "core.markup", "core.soup", "core.whole"},
             {"core.page", "core.xhtml", "core.sitemap", "core.feeds"},
             {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},

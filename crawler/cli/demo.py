@@ -63,7 +63,7 @@ def _fresh(place: Path) -> Path:
 
 def _settings(max_pages: int | None) -> Effective:
     """Return settings that are quick, and allow what a crawl of the internet must not: this machine's own addresses."""
-    flags: dict[str, object] = {"delay": DELAY, "allow_net": [LOOPBACK], "contact": "nobody@localhost"}
+    flags: dict[str, object] = {"delay": DELAY, "allow_net": [LOOPBACK], "contact": "nobody@localhost", "index": "text"}
     if max_pages is not None:
         flags["max_pages"] = str(max_pages)
     return settings.resolve(flags, {})

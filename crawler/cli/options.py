@@ -170,6 +170,8 @@ OPTIONS: tuple[Option, ...] = (
            "of this program (normal, faster)"),
     Option("links", ("--links",), words("all", "first", "none"), KEEPING, "how much of the link graph is kept: all of it, who linked to "
            "a URL first, or nothing"),
+    Option("index", ("--index",), words("text", "off"), KEEPING, "keep titles and text of pages in an index, for crawler search (text), or "
+           "not (off)"),
     Option("save_errors", ("--save-errors/--no-save-errors",), SWITCH, KEEPING, "keep the bodies of answers with status 400 and above"),
     Option("skip_bad_seeds", ("--skip-bad-seeds/--no-skip-bad-seeds",), SWITCH, SEEDS, "go on without the lines that are no usable URL",
            remembered=False),

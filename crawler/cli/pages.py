@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("crawler.cli.crawl:resume", "go on with a crawl without naming its seeds again"),
     "status": ("crawler.cli.status:status", "how far a crawl is, also while it runs"),
     "query": ("crawler.cli.ask:query", "ask the results: SQL, or a question by its name"),
+    "search": ("crawler.cli.search:search", "find pages by their words"),
     "explain": ("crawler.cli.ask:explain", "why a URL was, was not or will be fetched"),
     "show": ("crawler.cli.ask:show", "print the stored body of a URL"),
     "shell": ("crawler.cli.shell:shell", "look at one page at a Python prompt, as the crawler sees it"),

@@ -27,6 +27,11 @@ def mime_of(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip().lower()
 
 
+def is_plain(content_type: str | None) -> bool:
+    """Tell whether a body calls itself plain text: it holds no links, but words that may be searched for."""
+    return mime_of(content_type) == "text/plain"
+
+
 def may_speak(content_type: str | None, kind: Kind) -> bool:
     """Tell, before the body is looked at, whether links may be read in it: cheap, and certain only where it says no."""
     mime = mime_of(content_type)

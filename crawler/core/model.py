@@ -256,6 +256,21 @@ class Offers(msgspec.Struct, frozen=True, gc=False):
 NO_OFFERS = Offers()
 
 
+class Indexed(msgspec.Struct, frozen=True, gc=False):
+    """What the search index keeps of a page (crawler.core.tokens)."""
+
+    title: str
+    text: str
+    """As words for SQLite's tokenizer."""
+    packed: bytes
+    """Title and text as people read them, compressed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory, nearly."""
+        return 2 * len(self.text) + len(self.packed)
+
+
 class Parsed(msgspec.Struct, frozen=True, gc=False):
     """What a parser process found in one page."""
 
@@ -280,6 +295,8 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     """The page's own idea of its address, where that decides (`--fold canonical`) and is another one."""
     listed: tuple[tuple[str, int | None, float | None], ...] = ()
     """What a sitemap says of the pages it lists: URL, last change (Unix seconds), priority (0 to 1)."""
+    indexed: Indexed | None = None
+    """For the search index, where there is to be one."""
 
 
 NOTHING_PARSED = Parsed()

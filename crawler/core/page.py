@@ -89,6 +89,8 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     listed: tuple[tuple[str, int | None, float | None], ...] = ()
     """What a sitemap lists: reference, last change (Unix seconds), priority."""
     sitemap: bool = False
+    whole: str | None = None
+    """The whole text of a page, where that was asked for; None for what is no page."""
 
 
 NO_PAGE = Page()
@@ -264,7 +266,7 @@ class Notes:
 
     # --- the sum -------------------------------------------------------------------------------------------------
 
-    def page(self, *, cut: bool = False, text: str | None = None) -> Page:
+    def page(self, *, cut: bool = False, text: str | None = None, whole: str | None = None) -> Page:
         """Sum it up."""
         links = self.links
         base = self._base()
@@ -276,6 +278,7 @@ class Notes:
         return Page(
             tuple(links), tuple(self.unfollowed), base, self.title, self.lang, self.charset, self._canonical(base),
             not self.robots.isdisjoint({"noindex", "none"}), not self.robots.isdisjoint({"nofollow", "none"}), cut, text,
+            whole=whole,
         )  # fmt: skip
 
     def _encoded(self, href: str) -> str:

@@ -20,22 +20,23 @@ __all__ = ["NO_PAGE", "Page", "from_headers", "meta_refresh", "read"]
 
 def read(  # noqa: PLR0911 - one return for each reading
     body: bytes, *, url: str, content_type: str | None, parser: str = "lexbor", kind: Kind = Kind.A, text: bool = True,
-    styles: bool = False,
+    styles: bool = False, whole: bool = False,
 ) -> Page:  # fmt: skip
     """Read a document that was found as a link of some kind; what holds no links is an empty page.
 
-    Where asked for, the *text* of a page is taken too, and what the *styles* within it refer to.
+    Where asked for, the *text* of a page is taken too, its beginning, middle and end or the *whole*, and what the *styles* within
+    it refer to.
     """
     match documents.reading_of(body, content_type, kind):
         case "html":
-            return _html(body, url, content_type, parser, text=text, styles=styles)
+            return _html(body, url, content_type, parser, text=text, styles=styles, whole=whole)
         case "xhtml":
-            found = _xhtml(body, url, content_type, text=text)
-            return found or _html(body, url, content_type, parser, text=text, styles=styles)
+            found = _xhtml(body, url, content_type, text=text, whole=whole)
+            return found or _html(body, url, content_type, parser, text=text, styles=styles, whole=whole)
         case "xml":
             return _listing(body, content_type, expected=False) or _feed(body, content_type) or _xml(body, url, content_type) or NO_PAGE
         case "sitemap":
-            return _expected(body, url, content_type, parser, kind)
+            return _expected(body, url, content_type, parser, kind, whole=whole)
         case "json":
             return _feed(body, content_type) or NO_PAGE
         case "manifest":
@@ -44,6 +45,13 @@ def read(  # noqa: PLR0911 - one return for each reading
             return _style(body, content_type)
         case _:
             return NO_PAGE
+
+
+def plain(body: bytes, content_type: str | None) -> str | None:
+    """Return what is written in a body that calls itself plain text, as far as it may be kept; None when it is none."""
+    head = body[: 4 * soup.WHOLE_CHARS]
+    text = encodings.decode(head, encodings.encoding_of(head, content_type))
+    return None if "\0" in text[:1024] else text
 
 
 def from_headers(spoken: Sequence[tuple[str, str]], url: str) -> Page:
@@ -81,34 +89,37 @@ def _spelt(href: str) -> str | None:
         return None
 
 
-def _html(body: bytes, url: str, content_type: str | None, parser: str, *, text: bool, styles: bool) -> Page:
+def _html(body: bytes, url: str, content_type: str | None, parser: str, *, text: bool, styles: bool, whole: bool) -> Page:
     charset = encodings.encoding_of(body, content_type)
     if parser == "lexbor" and charset == "utf-8":
         markup: bytes | str = body.removeprefix(b"\xef\xbb\xbf")    # UTF-8 is what lexbor wants, so no decoding
     else:
         markup = encodings.decode(body, charset)
     if (b"<" not in markup) if isinstance(markup, bytes) else ("<" not in markup):
-        return Page(charset=charset)    # bs4 would wonder whether a short text without markup is a file's name
-    made = soup.make(markup, parser, text=text, styles=styles)
+        said = (markup if isinstance(markup, str) else markup.decode("utf-8", "replace")) if whole else None
+        return Page(charset=charset, whole=said)    # bs4 would wonder whether a short text without markup is a file's name
+    made = soup.make(markup, parser, text=text, styles=styles, whole=whole)
     notes = Notes(url, charset)
     notes.read(made)
     builder = made.builder
     if not isinstance(builder, soup.LinkTreeBuilder):
-        return notes.page(text=soup.windows((made.body or made).get_text(" ")))
+        return notes.page(text=soup.windows((made.body or made).get_text(" ")), whole=soup.whole_of(markup) if whole else None)
     for style in builder.styles:
         for href in _references(style):
             notes.put(Kind.CSS, href)
-    page = notes.page(cut=builder.cut, text=builder.text)
+    page = notes.page(cut=builder.cut, text=builder.text, whole=builder.whole)
     builder.discard(made)
     return page
 
 
-def _xhtml(body: bytes, url: str, content_type: str | None, *, text: bool) -> Page | None:
+def _xhtml(body: bytes, url: str, content_type: str | None, *, text: bool, whole: bool) -> Page | None:
     page = _xml(body, url, content_type)
-    if page is None or not text:
+    if page is None or not (text or whole):
         return page
-    words = soup.text_of(encodings.decode(body, page.charset or "utf-8").encode("utf-8", "replace"))
-    return msgspec.structs.replace(page, text=words)
+    markup = encodings.decode(body, page.charset or "utf-8").encode("utf-8", "replace")
+    return msgspec.structs.replace(
+        page, text=soup.text_of(markup) if text else None, whole=soup.whole_of(markup) if whole else None
+    )
 
 
 def _xml(body: bytes, url: str, content_type: str | None) -> Page | None:
@@ -128,10 +139,10 @@ def _xml(body: bytes, url: str, content_type: str | None) -> Page | None:
     return notes.page()
 
 
-def _expected(body: bytes, url: str, content_type: str | None, parser: str, kind: Kind) -> Page:
+def _expected(body: bytes, url: str, content_type: str | None, parser: str, kind: Kind, *, whole: bool) -> Page:
     """Read what somebody calls a sitemap; a page that is served in its place is a page."""
     page = _listing(body, content_type, expected=kind is Kind.SITEMAP) or _feed(body, content_type)
-    return page or read(body, url=url, content_type=content_type, parser=parser)
+    return page or read(body, url=url, content_type=content_type, parser=parser, whole=whole)
 
 
 def _listing(body: bytes, content_type: str | None, *, expected: bool) -> Page | None:

@@ -159,6 +159,8 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`full`: a page that was reported survives a power cut; `normal`: it survives a crash of the program."""
     links: Literal["all", "first", "none"] = "all"
     """How much of the link graph is kept: all of it, who was first to link to a URL, or nothing."""
+    index: Literal["text", "off"] = "off"
+    """`text`: titles and text of pages are kept in a search index; `off`: they are not."""
     save_errors: bool = False
     """Keep the bodies of answers with status 400 and above."""
 

@@ -7,6 +7,7 @@ where bs4 over lxml takes 1.6 and 4.2, html.parser 2.4 and 6.2; libxml2's tokeni
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterable
 
@@ -33,6 +34,19 @@ SHORT_CHARS = 200
 NO_TEXT = "script,style,template"
 FRAME = "script,style,template,noscript,nav,footer,aside"
 """What is no text, or stands around it: with it, a third of a manual's small pages would count as near-duplicates."""
+WHOLE_CHARS = 512 * 1024
+"""Characters of a page's whole text, white space included."""
+MOST_NODES = 200_000
+"""Elements and texts that are walked through for it: 0.2 s."""
+WITHIN_WORDS = frozenset(
+    {
+        "-comment", "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
+        "mark", "nobr", "q", "rb", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+    }
+)  # fmt: skip
+"""Elements that may begin and end within a word; any other parts two words."""
+_READINGS = "rt,rp"
+"""How to pronounce a word: it would stand in the middle of it."""
 
 
 class LinkTag(Tag):
@@ -55,14 +69,16 @@ class LinkTreeBuilder(HTMLTreeBuilder):
 
     MOST_RARE = 20_000
 
-    def __init__(self, *, text: bool = True, styles: bool = False) -> None:
+    def __init__(self, *, text: bool = True, styles: bool = False, whole: bool = False) -> None:
         super().__init__(multi_valued_attributes={})
         self.cut = False
         self._wants_text = text
+        self._wants_whole = whole
         self._wants_styles = styles
         self.styles: list[str] = []
         """What style elements and attributes say."""
         self.text: str | None = None
+        self.whole: str | None = None
 
     def feed(self, markup: bytes | str) -> None:
         """Parse, and hang what was selected into the soup."""
@@ -99,8 +115,10 @@ class LinkTreeBuilder(HTMLTreeBuilder):
         if self._wants_styles:
             self.styles = [node.text(deep=True) for node in tree.tags("style")]
             self.styles += [node.attributes["style"] or "" for node in tree.css("[style]")[: self.MOST_RARE]]
-        if self._wants_text:
-            self.text = _text(tree)     # the last thing that is done to the tree: it takes elements out
+        if self._wants_text or self._wants_whole:
+            text, said = _said(tree)    # the last thing that is done to the tree: it takes elements out
+            self.text = windows(text) if self._wants_text else None
+            self.whole = _whole(said) if self._wants_whole else None
 
     def _nodes(self, tree: LexborHTMLParser) -> list[LexborNode]:
         """Return what is looked at: links in document order, then what is rare, which no flood of links may crowd out."""
@@ -128,10 +146,10 @@ class LinkTreeBuilder(HTMLTreeBuilder):
         vars(soup).clear()
 
 
-def make(markup: bytes | str, parser: str, *, text: bool = True, styles: bool = False) -> BeautifulSoup:
-    """Return the soup of a page, flat where the parser is our own; then its builder has the page's *text* and *styles*."""
+def make(markup: bytes | str, parser: str, *, text: bool = True, styles: bool = False, whole: bool = False) -> BeautifulSoup:
+    """Return the soup of a page, flat where the parser is our own; then its builder has the page's *text*, *styles* and *whole* text."""
     if parser == LinkTreeBuilder.NAME:
-        return BeautifulSoup(markup, builder=LinkTreeBuilder(text=text, styles=styles))
+        return BeautifulSoup(markup, builder=LinkTreeBuilder(text=text, styles=styles, whole=whole))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)     # XHTML is what the user asked to have read
         return BeautifulSoup(markup, parser)
@@ -139,22 +157,47 @@ def make(markup: bytes | str, parser: str, *, text: bool = True, styles: bool = 
 
 def text_of(body: bytes) -> str:
     """Return the words of a document that is no soup."""
-    return _text(LexborHTMLParser(body, options=LinkTreeBuilder.WITHOUT_EVENTS))
+    return windows(_said(LexborHTMLParser(body, options=LinkTreeBuilder.WITHOUT_EVENTS))[0])
 
 
-def _text(tree: LexborHTMLParser) -> str:
-    """Return what a page says: what it calls its main part, else everything but what stands around it."""
+def whole_of(body: bytes | str) -> str:
+    """Return the whole text of a document that is no soup, or not one of ours."""
+    tree = LexborHTMLParser(body, options=LinkTreeBuilder.WITHOUT_EVENTS)
+    return _whole(_said(tree)[1])
+
+
+def _said(tree: LexborHTMLParser) -> tuple[str, LexborNode | None]:
+    """Return what a page says, and where: what it calls its main part, else everything but what stands around it."""
     main = tree.css_first("main,[role=main]")
     if main is not None:
         _take_out(main, NO_TEXT)
         text = main.text(deep=True, separator=" ")
         if len(text) >= SHORT_CHARS:
-            return windows(text)
+            return text, main
     body = tree.body
     if body is None:
-        return ""
+        return "", None
     _take_out(body, FRAME)
-    return windows(body.text(deep=True, separator=" "))
+    return body.text(deep=True, separator=" "), body
+
+
+def _whole(said: LexborNode | None) -> str:
+    """Return a text word for word: what may stand within a word does not part it, all else does."""
+    if said is None:
+        return ""
+    _take_out(said, _READINGS)
+    texts: list[str] = []
+    left = WHOLE_CHARS
+    for node in itertools.islice(said.traverse(include_text=True), MOST_NODES):
+        if node.is_text_node:
+            text = node.text_content or ""
+            texts.append(text)
+            left -= len(text)
+            if left <= 0:
+                break
+        elif node.tag not in WITHIN_WORDS:
+            texts.append(" ")
+    return "".join(texts)[:WHOLE_CHARS]
 
 
 def _take_out(root: LexborNode, selector: str) -> None:

@@ -169,6 +169,8 @@ class Crawler:
             now=started, version=crawler.__version__, argv=shlex.join(self._argv), settings=_told(settings),
             sources=self._sources or past.sources, repeated=repeated, unjudged=unjudged,
         )  # fmt: skip
+        async with self._frontier.writer.transaction():
+            await self._frontier.writer.index.begin(wanted=settings.index == "text")
         await editing.remove_forgotten(self._frontier, self._output)
         new = await self._take_seeds(self._seeds, unjudged=unjudged or past.resumed)
         self._sampler = Sampler(self._frontier, clock=self._clock, received=lambda: self._received)
@@ -273,7 +275,7 @@ class Crawler:
         settings = self._settings
         return Config(
             rules=self._scope.rules, secret=self._frontier.secret, max_links=settings.max_links, parse_size=settings.parse_size,
-            parser=settings.parser, pdf=settings.pdf, novelty=settings.novelty,
+            parser=settings.parser, pdf=settings.pdf, novelty=settings.novelty, index=settings.index == "text",
             disobey=frozenset(settings.disobey if settings.robots else get_args(Directive)),
         )  # fmt: skip
 

@@ -42,7 +42,9 @@ class Landed(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """Bytes that wait for the disk."""
-        return body.size if (body := body_of(self.outcome)) is not None else 0
+        indexed = self.outcome.parsed.indexed if isinstance(self.outcome, Fetched) else None
+        size = 0 if indexed is None else indexed.size
+        return size + (body.size if (body := body_of(self.outcome)) is not None else 0)
 
 
 def body_of(outcome: Outcome) -> Body | None:
@@ -71,6 +73,7 @@ def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Set
         None if landed.void else attempt_of(outcome, landed.at, landed.near), body,
         page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
         listed=outcome.parsed.listed if isinstance(outcome, Fetched) else (),
+        indexed=outcome.parsed.indexed if isinstance(outcome, Fetched) and body is not None else None,
     )  # fmt: skip
 
 

@@ -180,7 +180,7 @@ class Visitor:
     async def _parse(self, request: Request, reply: Reply, draft: FileDraft) -> Parsed:
         content_type = reply.header("content-type")
         spoken = documents.speaking(reply.headers)
-        readable = documents.may_speak(content_type, request.kind)
+        readable = documents.may_speak(content_type, request.kind) or (self._settings.index == "text" and documents.is_plain(content_type))
         if not readable and not spoken:
             return NOTHING_PARSED
         whole = request.kind is Kind.SITEMAP or (self._settings.pdf and documents.mime_of(content_type) == "application/pdf")

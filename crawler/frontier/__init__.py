@@ -11,7 +11,22 @@ from typing import Protocol
 
 import msgspec
 
-from crawler.core.model import NO_OFFERS, Body, CookieRow, Fault, HostId, LeaseId, Link, Offers, OriginId, Rejected, Request, State, UrlId
+from crawler.core.model import (
+    NO_OFFERS,
+    Body,
+    CookieRow,
+    Fault,
+    HostId,
+    Indexed,
+    LeaseId,
+    Link,
+    Offers,
+    OriginId,
+    Rejected,
+    Request,
+    State,
+    UrlId,
+)
 
 SiteCookies = tuple[str, tuple[CookieRow, ...]]
 Judge = Callable[[Link], Request | Rejected]
@@ -109,6 +124,8 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     """What a sitemap says of its entries: URL, last change (Unix seconds), priority; each is among the offers."""
     host: HostState | None = None
     origin: OriginState | None = None
+    indexed: Indexed | None = None
+    """What the search index keeps of the page, where there is one."""
 
 
 class FrontierStatistics(msgspec.Struct, frozen=True, gc=False):

@@ -27,6 +27,7 @@ from crawler.frontier.batch import (
     following,
 )
 from crawler.frontier.budgets import Budgets
+from crawler.frontier.indexing import Entry, Index
 from crawler.frontier.known import Known
 from crawler.frontier.statements import (
     ADD_COOKIE,
@@ -76,6 +77,7 @@ class Writer:
         self.is_late: Callable[[str, int], bool] = lambda _url, _ruleset: False
         """Does a URL (of a ruleset) come after all others of its host?"""
         self.budgets = Budgets(db)
+        self.index = Index(db)
         self.held: AbstractSet[UrlId] = frozenset()
         """Rows handed out at the moment; the frontier's own set."""
         self.grown: set[int] = set()
@@ -291,6 +293,7 @@ class Writer:
         bodies = await self._add_bodies(batch)
         fetches: list[tuple[object, ...]] = []
         changes: list[tuple[object, ...]] = []
+        entries: list[Entry] = []
         for settled in batch:
             request = settled.request
             url_id = request.id or weighed.rows[request.url]
@@ -305,6 +308,8 @@ class Writer:
                 canonical_id = None if canonical is None else weighed.rows.get(canonical) or self.known.row(canonical)
                 row = attempt_row(settled.attempt, redirect_id, body_id, canonical_id)
                 fetches.append((fetch_id, url_id, self.run_id, *row))
+                if settled.page and self.index.wanted:
+                    entries.append((url_id, fetch_id, settled.indexed))
             self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
             page_id = fetch_id if settled.page else None
             changes.append(
@@ -314,6 +319,7 @@ class Writer:
                 await self._remember_origin(settled.origin)
         await self._many(ADD_FETCH, fetches)
         await self._many(SETTLE_URL, changes)
+        await self.index.put(entries)
         await self._many(f"UPDATE url SET kind = {ROBOTS_CODE} WHERE url_id = ?", [(row,) for row in tally.dropped])
 
     def _tally(self, settled: Settled, weighed: Weighed, tally: Tally, *, was_delayed: bool) -> None:

@@ -20,3 +20,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     pdf: bool = False
     novelty: bool = True
     """Whether the texts of pages are compared."""
+    index: bool = False
+    """Whether the texts of pages are made ready for the search index."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import ada_url
 
-from crawler.core import documents, parse, simhash, urls
+from crawler.core import documents, parse, simhash, tokens, urls
 from crawler.core.folds import Folds
 from crawler.core.model import CARRIED, REQUISITES, VOUCHED, Kind, Offers, Parsed, Reason
 from crawler.core.scope import Scope
@@ -81,6 +81,7 @@ class Harvester:
             has_text=found.text is not None,
             folds_into=canonical if self._fold_canonical and canonical and urls.key(canonical) != urls.key(page.url) else None,
             listed=tuple((spelt[href], lastmod, priority) for href, lastmod, priority in found.listed if href in spelt),
+            indexed=None if found.whole is None else tokens.indexed(found.title, found.whole),
         )
 
     def _read(self, page: Page) -> parse.Page:
@@ -88,9 +89,11 @@ class Harvester:
         if config.pdf and documents.reading_of(page.body, page.content_type, page.kind) == "pdf":
             return parse.Page(tuple((Kind.A, href) for href in pdf.links(page.body) or ()))
         body = page.body if page.kind is Kind.SITEMAP else page.body[: config.parse_size]
+        if config.index and documents.is_plain(page.content_type) and page.kind is not Kind.SITEMAP:
+            return parse.Page(whole=parse.plain(body, page.content_type))
         return parse.read(
             body, url=page.url, content_type=page.content_type, parser=config.parser, kind=page.kind, text=config.novelty,
-            styles=Kind.CSS in self._follow,
+            styles=Kind.CSS in self._follow, whole=config.index,
         )  # fmt: skip
 
     def _offers(self, page: Page, found: parse.Page, spoken: parse.Page, spelt: dict[str, str]) -> tuple[Offers, bool]:

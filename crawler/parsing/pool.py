@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 import crawler
-from crawler.core.documents import reading_of
+from crawler.core.documents import is_plain, reading_of
 from crawler.core.model import NOTHING_PARSED, Parsed
 from crawler.folder import CrawlError
 from crawler.parsing.config import Config
@@ -224,7 +224,8 @@ class ParserPool:
             raise self._failure
         if self._config is None:
             raise RuntimeError("configure the pool before its first page")
-        if reading_of(page.body, page.content_type, page.kind) is None and not page.headers:
+        wordless = not (self._config.index and is_plain(page.content_type))
+        if wordless and reading_of(page.body, page.content_type, page.kind) is None and not page.headers:
             return NOTHING_PARSED       # a picture need not cross to another process to say nothing
         job = _Job(page, asyncio.get_running_loop().create_future())
         self._waiting.append(job)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 import time
@@ -32,6 +33,9 @@ _ASKING = frozenset({"data_version", "user_version", "application_id", "page_cou
 _WARMED = ("json_each('[]')", "json_tree('[]')", *(f"pragma_{name}('sqlite_schema')" for name in sorted(_DESCRIBING)))
 """Table-valued functions, each used once before the guard stands: SQLite declares one on first use, and asks for leave
 to UPDATE sqlite_master as it does so, which is never given later. Those that were not declared here cannot be used."""
+
+_HAS_INDEX = "SELECT 1 FROM sqlite_schema WHERE name = 'page_index' AND sql LIKE 'CREATE VIRTUAL TABLE%USING fts5%'"
+"""The search index, where a crawl keeps one, is declared on first use likewise. It reads nothing but its own tables."""
 
 _DIRECT_ONLY = 0x80000
 """SQLite's own mark for functions with side effects: load_extension, fts3_tokenizer."""
@@ -65,6 +69,9 @@ class Guard:
         self._functions = _harmless(connection)
         for function in _WARMED:
             connection.execute(f"SELECT * FROM {function} LIMIT 0")
+        with contextlib.suppress(sqlite3.Error):        # what is wrong with it is told to whoever asks it
+            if connection.execute(_HAS_INDEX).fetchone():
+                connection.execute("SELECT * FROM page_index LIMIT 0")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, min(MAX_SQL_BYTES, max_value))
         connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES)

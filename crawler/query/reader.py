@@ -149,9 +149,11 @@ class Reader:
                 signal.signal(number, handler or signal.SIG_DFL)
 
     def tables(self) -> list[str]:
-        """Return the names of views and tables, views first: they are what people query."""
-        found = self.all("SELECT name FROM sqlite_schema WHERE type IN ('view', 'table') ORDER BY type DESC, name")
-        return [str(name) for (name,) in found if not str(name).startswith("sqlite_")]
+        """Return the names of views and tables, views first: they are what people query. What a virtual table consists of is its own."""
+        sql = "SELECT name, sql LIKE 'CREATE VIRTUAL %' FROM sqlite_schema WHERE type IN ('view', 'table') ORDER BY type DESC, name"
+        found = [(str(name), virtual) for name, virtual in self.all(sql)]
+        inner = ("sqlite_", *(f"{name}_" for name, virtual in found if virtual))
+        return [name for name, _ in found if not name.startswith(inner)]
 
     def columns(self, tables: Iterable[str]) -> dict[str, list[str]]:
         """Return for each column name the tables and views that have it."""
