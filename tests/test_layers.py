@@ -28,6 +28,8 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"fetch", "parsing", "archive", "frontier"},
             {"engine"},
             {"query", "demo", "control"},
+            {"query", "demo"},
+            {"checking"},
             {"cli"},
             {"library"},
             {"__main__", ""},

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "requeue": ("crawler.cli.edit:requeue", "ask again for URLs, whatever came of them"),
     "skip": ("crawler.cli.edit:skip", "never ask for URLs that wait"),
     "forget": ("crawler.cli.edit:forget", "remove every trace of URLs"),
+    "verify": ("crawler.cli.verify:verify", "whether a crawl is sound: database, files, digests; --repair makes it so"),
     "config": ("crawler.cli.config:config", "the settings in force and where each comes from"),
     "doctor": ("crawler.cli.doctor:doctor", "whether this machine has what a crawl needs"),
     "demo": ("crawler.cli.demo:demo", "crawl a small site that comes along, without the internet"),

@@ -30,6 +30,9 @@ _DESCRIBING = frozenset(
 _ASKING = frozenset({"data_version", "user_version", "application_id", "page_count", "page_size", "freelist_count"})
 """Pragmas that only tell a number when they are given no argument."""
 
+_CHECKING = frozenset({"quick_check", "integrity_check", "foreign_key_check"})
+"""Pragmas that read the whole database and cannot be stopped half-way: for a check alone, never for a query of somebody's own."""
+
 _WARMED = ("json_each('[]')", "json_tree('[]')", *(f"pragma_{name}('sqlite_schema')" for name in sorted(_DESCRIBING)))
 """Table-valued functions, each used once before the guard stands: SQLite declares one on first use, and asks for leave
 to UPDATE sqlite_master as it does so, which is never given later. Those that were not declared here cannot be used."""
@@ -65,6 +68,7 @@ class Guard:
         """The signal that asked to stop, 0 when nobody named one."""
         self._denied: str | None = None
         self._trusted = False
+        self._checking = False
         self._connection = connection
         self._functions = _harmless(connection)
         for function in _WARMED:
@@ -86,6 +90,15 @@ class Guard:
             self._connection.execute(statement)
         finally:
             self._trusted = False
+
+    def check(self, pragma: str) -> sqlite3.Cursor:
+        """Run one of the pragmas that look for damage. Its rows come as they are found; it takes as long as it takes."""
+        self.deadline = float("inf")
+        self._checking = True
+        try:
+            return self._connection.execute(f"PRAGMA {pragma}")
+        finally:
+            self._checking = False
 
     def start(self, left: float) -> float:
         """Let a statement run for so many seconds from now; return the moment."""
@@ -123,6 +136,7 @@ class Guard:
         elif action == sqlite3.SQLITE_PRAGMA:
             name = (first or "").lower()
             allowed, what = name in _DESCRIBING or (name in _ASKING and second is None), f"PRAGMA {name}"
+            allowed = allowed or (self._checking and name in _CHECKING)
         else:
             allowed, what = False, _STATEMENTS.get(action, "this statement")
             if (first or "").startswith("sqlite_"):
