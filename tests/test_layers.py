@@ -30,6 +30,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"query", "demo", "control"},
             {"query", "demo"},
             {"checking"},
+            {"backup"},
             {"cli"},
             {"library"},
             {"__main__", ""},

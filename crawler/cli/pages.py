@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "skip": ("crawler.cli.edit:skip", "never ask for URLs that wait"),
     "forget": ("crawler.cli.edit:forget", "remove every trace of URLs"),
     "verify": ("crawler.cli.verify:verify", "whether a crawl is sound: database, files, digests; --repair makes it so"),
+    "backup": ("crawler.cli.backup:backup", "copy a crawl, also while it runs, to a folder that is a crawl itself"),
     "config": ("crawler.cli.config:config", "the settings in force and where each comes from"),
     "doctor": ("crawler.cli.doctor:doctor", "whether this machine has what a crawl needs"),
     "demo": ("crawler.cli.demo:demo", "crawl a small site that comes along, without the internet"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -94,8 +95,8 @@ def verify(
             telling.tell(done)
             voice.say("Try verify again to see what is left, and the crawl's own command to fetch what is queued.")
         else:
-            place = f" -o {output}" if output else ""
-            voice.say(f"Try {session.program} verify --repair{place}: it moves files to quarantine/ and queues lost pages; nothing is deleted.")
+            place = f" -o {shlex.quote(output)}" if output else ""
+            voice.say(f"Try {session.program} verify --repair{place}: lost pages are queued, files moved to quarantine/; nothing is deleted.")
     return No.exit_code
 
 
