@@ -29,7 +29,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"engine"},
             {"query", "demo", "control"},
             {"query", "demo"},
-            {"checking"},
+            {"checking", "report"},
             {"backup"},
             {"cli"},
             {"library"},

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "requeue": ("crawler.cli.edit:requeue", "ask again for URLs, whatever came of them"),
     "skip": ("crawler.cli.edit:skip", "never ask for URLs that wait"),
     "forget": ("crawler.cli.edit:forget", "remove every trace of URLs"),
+    "report": ("crawler.cli.report:report", "one HTML file with the pictures of a crawl and its biggest problems"),
     "verify": ("crawler.cli.verify:verify", "whether a crawl is sound: database, files, digests; --repair makes it so"),
     "backup": ("crawler.cli.backup:backup", "copy a crawl, also while it runs, to a folder that is a crawl itself"),
     "config": ("crawler.cli.config:config", "the settings in force and where each comes from"),

@@ -96,7 +96,7 @@ def verify(
             voice.say("Try verify again to see what is left, and the crawl's own command to fetch what is queued.")
         else:
             place = f" -o {shlex.quote(output)}" if output else ""
-            voice.say(f"Try {session.program} verify --repair{place}: lost pages are queued, files moved to quarantine/; nothing is deleted.")
+            voice.say(f"Try {session.program} verify --repair{place}: lost pages are queued, bad files moved, none deleted.")
     return No.exit_code
 
 
