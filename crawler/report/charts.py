@@ -9,6 +9,7 @@ from typing import NamedTuple
 MOST_POINTS = 240
 """Points of one line: more cannot be told apart on a screen."""
 FEW_TICKS = 4
+ENOUGH_DIGITS = 10
 
 
 class Bar(NamedTuple):
@@ -96,20 +97,24 @@ def ticks(most: int) -> tuple[int, ...]:
 
 
 def short(number: float) -> str:
-    """Return a number as an axis has room for: `1,500`, `15k`, `2.5M`."""
-    for unit, name in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
+    """Return a number as an axis has room for: `950`, `1.5k`, `2.5M`."""
+    for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= unit:
-            value = number / (unit if name != "k" else 1000)
-            return f"{value:.1f}".rstrip("0").rstrip(".") + name
-    return f"{number:,.0f}"
+            return _plain(number / unit) + name
+    return f"{number:.0f}"
 
 
 def span(seconds: float) -> str:
     """Return a time from the beginning: `40 s`, `12 min`, `3 h`."""
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * unit:
-            return f"{seconds / unit:.1f}".rstrip("0").rstrip(".") + f" {name}"
-    return f"{seconds:.0f} s"
+            return f"{_plain(seconds / unit)} {name}"
+    return f"{_plain(seconds)} s"
+
+
+def _plain(value: float) -> str:
+    """Return a number with the digits that say something: `2.5`, `33`."""
+    return f"{value:.0f}" if value >= ENOUGH_DIGITS else f"{value:.1f}".removesuffix(".0")
 
 
 def chart(moments: Sequence[float], series: Sequence[tuple[str, Sequence[int]]], breaks: Sequence[tuple[str, float]] = ()) -> Chart | None:

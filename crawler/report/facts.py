@@ -36,7 +36,7 @@ _LANGUAGES = f"""
 SELECT lower(f.lang), count(*) AS pages FROM url u JOIN fetch f ON f.fetch_id = u.page_id
 WHERE u.kind <> {ROBOTS} AND f.mime IN ('text/html', 'application/xhtml+xml') GROUP BY 1 ORDER BY 2 DESC, 1"""
 _TIMES = "SELECT ttfb_ms, count(*) FROM fetch WHERE ttfb_ms IS NOT NULL GROUP BY 1 ORDER BY 1"
-_TIME_STEPS = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+_TIME_STEPS = (5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 _SIZE_STEPS = (1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000)
 _SIZES = f"""
 SELECT CASE {" ".join(f"WHEN bytes < {step} THEN {at}" for at, step in enumerate(_SIZE_STEPS))} ELSE {len(_SIZE_STEPS)} END,
@@ -67,6 +67,8 @@ class Facts(NamedTuple):
     tiles: tuple[tuple[str, str, str], ...]
     over_time: Chart | None
     statuses: tuple[Stack, ...]
+    kinds: tuple[str, ...]
+    """Kinds of answers that there are."""
     more_hosts: int
     depths: Columns
     times: Columns
@@ -91,6 +93,7 @@ def read_facts(reader: Reader) -> Facts:
         tiles=_tiles(reader, sum(whole(size) for *_, size in stored)),
         over_time=_over_time(reader),
         statuses=hosts,
+        kinds=tuple(kind for kind in CLASSES if any(part.kind == kind for host in hosts for part in host.parts)),
         more_hosts=max(whole(reader.all("SELECT count(*) FROM host WHERE done > 0 OR failed > 0")[0][0]) - len(hosts), 0),
         depths=_depths(reader),
         times=_times(reader),
@@ -207,10 +210,10 @@ def _times(reader: Reader) -> Columns:
     counts = [0] * (len(_TIME_STEPS) + 1)
     for ms, number in rows:
         counts[sum(ms >= step for step in _TIME_STEPS)] += number
-    labels = [*(f"< {_ms(step)}" for step in _TIME_STEPS), f"≥ {_ms(_TIME_STEPS[-1])}"]
+    labels = [*(_ms(step) for step in _TIME_STEPS), "longer"]
     if not rows:
         return Columns((), "Nothing was answered")
-    said = f"Half of the answers began within {_ms(_share(rows, 0.5))}, 95 % within {_ms(_share(rows, 0.95))}"
+    said = f"Half of the answers began within {_ms(_share(rows, 0.5))}, 95 % within {_ms(_share(rows, 0.95))}. Up to …"
     return Columns(charts.bars(_trimmed(labels, counts)), said)
 
 
@@ -232,9 +235,9 @@ def _sizes(stored: Sequence[Row]) -> Columns:
     counts = [0] * (len(_SIZE_STEPS) + 1)
     for at, number, _ in stored:
         counts[whole(at)] = whole(number)
-    labels = [*(f"< {size(step)}" for step in _SIZE_STEPS), f"≥ {size(_SIZE_STEPS[-1])}"]
+    labels = [*(size(step) for step in _SIZE_STEPS), "larger"]
     total, number = sum(whole(row[2]) for row in stored), sum(counts)
-    said = f"{number:,} different bodies, {size(total / number)} on average" if number else "Nothing is stored"
+    said = f"{number:,} different bodies, {size(total / number)} on average. Up to …" if number else "Nothing is stored"
     return Columns(charts.bars(_trimmed(labels, counts)) if number else (), said)
 
 

@@ -29,19 +29,22 @@ class Problem(NamedTuple):
     """The columns worth showing; all when none are named."""
     sql: str = ""
     serious: bool = False
+    grouped: str = ""
+    """SQL over the rows of the question, where ten of them would say the same thing ten times."""
 
 
 PROBLEMS: tuple[Problem, ...] = (
-    Problem("Broken links", ("broken-links",), "Links that lead to an error, with the page that has them.",
-            ("dst", "status", "fault", "src"), serious=True),
+    Problem("Broken links", ("broken-links",), "Links that lead to an error; the targets with most of them.", serious=True,
+            grouped="SELECT dst AS target, status, fault, count(*) AS links, min(src) AS linked_on FROM ({}) "
+                    "GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1"),
     Problem("Errors", (), "URLs that ended in a fault or a status of 400 and above.", (),
             "SELECT url, status, fault, detail, tries FROM errors WHERE state <> 'queued'", serious=True),
     Problem("Redirect loops", ("redirect-loops",), "Redirects that come back to where they began.", serious=True),
     Problem("Redirect chains", ("redirect-chains", "redirects"), "URLs that send elsewhere; a link could lead there at once."),
     Problem("Slow pages", (), f"The first byte came after more than {SLOW_MS / 1000:g} s.", (),
-            f"SELECT ttfb_ms, total_ms, url FROM pages WHERE ttfb_ms > {SLOW_MS} ORDER BY ttfb_ms DESC"),
+            f"SELECT url, ttfb_ms, total_ms FROM pages WHERE ttfb_ms > {SLOW_MS} ORDER BY ttfb_ms DESC"),
     Problem("Missing titles", ("missing-titles",), "HTML pages without a title.", ("url", "status")),
-    Problem("Duplicates", ("duplicates",), "The same bytes under several URLs.", ("copies", "bytes", "example")),
+    Problem("Duplicates", ("duplicates",), "The same bytes under several URLs.", ("example", "copies", "bytes")),
     Problem("Near-duplicates", ("near-duplicates",), "Pages whose text is nearly that of an earlier page."),
     Problem("Blocked by robots.txt", (), "URLs that robots.txt asks crawlers to leave alone.", (),
             "SELECT url, rule, seen_on FROM urls WHERE reason = 'robots'"),
@@ -84,12 +87,17 @@ def read_problems(reader: Reader, program: str, place: tuple[str, ...]) -> tuple
         question = next(filter(named.find, problem.names), "") or problem.sql
         if not question:
             continue        # a question that this version does not know
-        shown = _read(reader, problem, question, shlex.join([*program.split(), "query", question, *place]))
+        shown = _read(reader, problem, question, " ".join([program, "query", quoted(question), *map(shlex.quote, place)]))
         if shown.number or shown.failed:
             found.append(shown)
         else:
             clean.append(problem.title)
     return found, clean
+
+
+def quoted(question: str) -> str:
+    """Return a question as a shell takes it; SQL with text in it is easier to read between double quotes."""
+    return f'"{question}"' if "'" in question and not set(question) & set('"$`\\!') else shlex.quote(question)
 
 
 def _read(reader: Reader, problem: Problem, question: str, command: str) -> Shown:
@@ -100,7 +108,7 @@ def _read(reader: Reader, problem: Problem, question: str, command: str) -> Show
         count = whole(reader.all(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {MOST_COUNTED + 1})")[0][0])
         if not count:
             return Shown(*start, 0, False, (), (), command)
-        rows = reader.rows(sql, limit=EXAMPLES)
+        rows = reader.rows(problem.grouped.format(sql) if problem.grouped else sql, limit=EXAMPLES)
         keep = [at for at, name in enumerate(rows.columns) if not problem.columns or name in problem.columns]
         keep.sort(key=lambda at: problem.columns.index(rows.columns[at]) if problem.columns else at)
         cells = tuple(tuple(cell_of(row[at]) for at in keep) for row in rows)
