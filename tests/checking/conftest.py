@@ -28,7 +28,7 @@ class Site(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         number = self.path.removeprefix("/p/")
         here = number.isdigit() and int(number) < PAGES
         if self.path != "/robots.txt":
