@@ -73,8 +73,9 @@ class Found(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         """Return one line, fit for a terminal."""
-        verdict = "followed" if self.reason is None else f"{self.reason}: {safe(self.rule or '')}"
-        return f"<{self.kind.value} {safe(self.url)}  {verdict}>"
+        rule = safe(self.rule or "")
+        why = rule if rule.startswith(self.reason or "") else f"{self.reason}: {rule}"
+        return f"<{self.kind.value} {safe(self.url)}  {'followed' if self.followed else f'not followed, {why}'}>"
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -22,7 +22,8 @@ class Site:
         self.asked: Counter[str] = Counter()
         self.url = ""
 
-    def answer(self, path: str) -> tuple[int, str, bytes]:
+    def answer(self, path: str, heads: Mapping[str, str]) -> tuple[int, str, bytes] | tuple[int, str, bytes, dict[str, str]]:
+        said = "\n".join(f"{name}: {heads.get(name)}" for name in ("User-Agent", "X-Who", "Cookie"))
         if path.startswith("/page/"):
             return 200, "text/html", f"<title>Page {path[6:]}</title><p>It is number {path[6:]}.".encode()
         links = "".join(f"<a href=/page/{number}>{number}</a>" for number in range(PAGES))
@@ -30,6 +31,13 @@ class Site:
             "/": (200, "text/html", f"<title>Start</title>{links}".encode()),
             "/korean": (200, "text/html; charset=euc-kr", f"<title>{KOREAN}</title>{KOREAN}".encode("euc-kr")),
             "/plain": (200, "text/plain; charset=euc-kr", KOREAN.encode("euc-kr")),
+            "/robots.txt": (200, "text/plain", b"User-agent: *\nDisallow: /secret"),
+            "/secret": (200, "text/html", b"<title>Secret</title>"),
+            "/moved": (302, "text/html", b"", {"Location": "/moved/on", "Set-Cookie": "seen=yes"}),
+            "/moved/on": (301, "text/html", b"", {"Location": "/echo"}),
+            "/to-secret": (302, "text/html", b"", {"Location": "/secret"}),
+            "/circle": (302, "text/html", b"", {"Location": "/circle"}),
+            "/echo": (200, "text/plain", said.encode()),
             "/escape": (200, "text/html", b"<title>\x1b]0;owned\x07</title>"),
         }.get(path, (404, "text/plain", b"not here"))
 
@@ -43,9 +51,11 @@ def _served() -> Iterator[Site]:
 
         def do_GET(self) -> None:
             site.asked[self.path] += 1
-            status, mime, body = site.answer(self.path)
+            status, mime, body, *more = site.answer(self.path, self.headers)
             self.send_response(status)
             self.send_header("Content-Type", mime)
+            for name, value in more[0].items() if more else ():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -94,6 +104,7 @@ class ParserHere:
 @pytest.fixture(autouse=True)
 def _parser_here(monkeypatch) -> None:
     monkeypatch.setattr("crawler.engine.crawler.ParserPool", ParserHere)
+    monkeypatch.setattr("crawler.engine.looking.ParserPool", ParserHere)
 
 
 @pytest.fixture(autouse=True)
