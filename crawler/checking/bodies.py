@@ -100,7 +100,9 @@ def _stored(row: Row) -> Stored:
 
 
 def _told(reader: Reader, one: Stored, finding: Finding) -> Iterator[Finding]:
-    """Add what only the database knows; a notice is nothing to repair."""
+    """Add what only the database knows; a notice is nothing to repair. A body that was forgotten meanwhile may be gone."""
+    if reader.one("SELECT 1 FROM body WHERE body_id = ?", (one.body_id,)) is None:
+        return
     row = reader.one(_URL, (one.body_id,))
     url = None if row is None else str(row[0])
     yield msgspec.structs.replace(finding, url=url, body_id=one.body_id if finding.is_damage else None)

@@ -8,6 +8,8 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from crawler.checking.bodies import kind_of
 from crawler.checking.finding import Finding, Trouble
 from crawler.query.reader import Reader
@@ -24,7 +26,7 @@ DATABASE_FILES = ("crawl.db", "crawl.db-wal", "crawl.db-shm")
 
 def check_orphans(root: Path, reader: Reader, *, orphan: Callable[[bytes], None], tell: Callable[[int], None]) -> Iterator[Finding]:
     """Find what lies below `pages/` and no row names; *orphan* is given each path, *tell* how many files were looked at."""
-    announced = announced_names(root)
+    announced = announced_names(root) | _forgotten_names(reader)
     top = os.fsencode(root)
     if not stat.S_ISDIR(_mode(root / "pages")):
         return
@@ -48,7 +50,7 @@ def check_orphans(root: Path, reader: Reader, *, orphan: Callable[[bytes], None]
                 kind = kind_of(entry.stat(follow_symlinks=False).st_mode)
                 yield Finding(Trouble.ORPHAN, os.fsdecode(path), f"is {kind}; it was not followed")
             elif path in announced:
-                yield Finding(Trouble.LEFTOVER, os.fsdecode(path), "was stored as the last run was killed; the next run deletes it")
+                yield Finding(Trouble.LEFTOVER, os.fsdecode(path), "belongs to no page any more; the next run deletes it")
             else:
                 orphan(path)
                 yield Finding(Trouble.ORPHAN, os.fsdecode(path), "belongs to no page")
@@ -71,6 +73,16 @@ def announced_names(root: Path) -> frozenset[bytes]:
         return frozenset()
     with intent.open("rb") as file:
         return frozenset(file.read(MOST_ANNOUNCED).splitlines())
+
+
+def _forgotten_names(reader: Reader) -> frozenset[bytes]:
+    """Return the files of pages that were forgotten by hand, which the next run deletes."""
+    row = reader.one("SELECT value FROM meta WHERE key = 'forgotten'")
+    try:
+        found = [] if row is None else msgspec.json.decode(str(row[0]), type=list[tuple[int, str]])
+    except msgspec.DecodeError:
+        return frozenset()
+    return frozenset(name.encode() for _, name in found)
 
 
 def check_leftovers(root: Path) -> Iterator[Finding]:

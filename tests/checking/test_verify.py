@@ -115,7 +115,7 @@ def test_an_orphan_whose_name_is_no_text_is_found_and_moved(called, crawl):
 
     assert 1 == code
     assert "1 orphan" in out
-    assert os.path.exists(os.fsencode(crawl / "quarantine" / "pages") + b"/\xff\xfe")
+    assert (crawl / "quarantine" / "pages" / os.fsdecode(b"\xff\xfe")).exists()
     assert [] == found(crawl)
 
 

@@ -104,7 +104,7 @@ class ParserHere:
 @pytest.fixture(autouse=True)
 def _parser_here(monkeypatch) -> None:
     monkeypatch.setattr("crawler.engine.crawler.ParserPool", ParserHere)
-    monkeypatch.setattr("crawler.engine.looking.ParserPool", ParserHere)
+    monkeypatch.setattr("crawler.engine.onepage.ParserPool", ParserHere)
 
 
 @pytest.fixture(autouse=True)
