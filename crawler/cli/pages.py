@@ -13,6 +13,7 @@ from crawler.cli.units import SWITCH
 COMMANDS: dict[str, tuple[str, str]] = {
     "crawl": ("crawler.cli.crawl:crawl", "crawl what the seeds name, or go on where that stopped (the default)"),
     "resume": ("crawler.cli.crawl:resume", "go on with a crawl without naming its seeds again"),
+    "plan": ("crawler.cli.planning:plan_command", "what a crawl would meet, from robots.txt and sitemaps alone"),
     "status": ("crawler.cli.status:status", "how far a crawl is, also while it runs"),
     "query": ("crawler.cli.ask:query", "ask the results: SQL, or a question by its name"),
     "search": ("crawler.cli.search:search", "find pages by their words"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
@@ -75,6 +75,8 @@ class Planner:
         self._ready: asyncio.Queue[HostInView] = asyncio.Queue()
         self._slots = asyncio.Semaphore(min(settings.concurrency, HOSTS_AT_ONCE))
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._starting = asyncio.Lock()
+        self._parsers: ParserPool | None = None
         self._carrying: asyncio.Task[None] | None = None
         self._open(seeds)
 
@@ -153,10 +155,18 @@ class Planner:
         guard = Guard(open_hosts=map(urls.host_of, origins), open_ports=ports, allow=settings.allow_net, deny=settings.deny_net)
         self._secret = bytes(16)        # marks of URLs are compared with each other only
         config = Config(rules=self._scope.rules, secret=self._secret, max_links=1, parse_size=1, parser=settings.parser, novelty=False)
-        self._parsers = ParserPool(processes=1)
-        self._parsers.configure(config)
-        async with Fetcher.open(settings, guard) as self._fetcher, self._parsers:
+        async with Fetcher.open(settings, guard) as self._fetcher, AsyncExitStack() as stack:
+            self._stack, self._config = stack, config
             yield
+
+    async def _reading(self) -> ParserPool:
+        """Return the parser process, started when the first sitemap is there: untrusted XML is not read in this one."""
+        async with self._starting:
+            if self._parsers is None:
+                parsers = ParserPool(processes=1)
+                parsers.configure(self._config)
+                self._parsers = await self._stack.enter_async_context(parsers)
+        return self._parsers
 
     # --- who is asked, and when ----------------------------------------------------------------------------------
 
@@ -322,7 +332,7 @@ class Planner:
                 return f"status {reply.status}"
             page = Page(request.url, reply.header("content-type"), request.depth, request.ruleset, bytes(body), request.kind, request.hops)
             body.clear()
-            parsed = await self._parsers.parse(page)
+            parsed = await (await self._reading()).parse(page)
             return msgspec.structs.replace(parsed, links_truncated=parsed.links_truncated or reply.truncated)
         finally:
             if large:
