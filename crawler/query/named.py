@@ -7,20 +7,10 @@ URLs, 100,000 requests and 1.8 million links, with and without ANALYZE; what its
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from crawler.query import likeness
+from crawler.query.audits import AUDITS, Named
 from crawler.query.errors import QueryError, nearest
-
-
-class Named(NamedTuple):
-    """A query under a name."""
-
-    name: str
-    meaning: str
-    sql: str
-    notes: str = ""
-
 
 _ROBOTS = 11
 """The kind of robots.txt: not a page, and in no count of pages (crawler.core.model.KIND_CODE)."""
@@ -320,6 +310,8 @@ NAMED: tuple[Named, ...] = (
         "tries counts the attempts of this run that have ended.",
     ),
 )
+
+NAMED += AUDITS
 
 _BY_NAME = {named.name: named for named in NAMED}
 
