@@ -44,11 +44,13 @@ SELECT CASE {" ".join(f"WHEN bytes < {step} THEN {at}" for at, step in enumerate
 _RUNS = f"""
 SELECT run_id, started_at, ended_at, outcome, version, argv, requests, config FROM run ORDER BY 1 DESC LIMIT {RUNS_SHOWN}"""
 _SAMPLES = """
-WITH wide AS (SELECT max(1, (max(at) - min(at)) / ?) AS ms FROM sample)
-SELECT run_id, max(at), pages, queued, errors FROM sample, wide GROUP BY run_id, at / ms ORDER BY 2"""
-"""The last sample of each stretch: SQLite takes the other columns from the row with the maximum."""
+SELECT run_id, at, pages, queued, errors FROM (
+  SELECT *, row_number() OVER o AS n, count(*) OVER () AS all_of_them, lead(run_id) OVER o IS NOT run_id AS last FROM sample
+  WINDOW o AS (ORDER BY at))
+WHERE last OR n % max(1, all_of_them / ?) = 0 ORDER BY at"""
+"""So many of them, and the last of each run."""
 _REQUESTS = f"""
-WITH wide AS (SELECT max(1000, (max(at) - min(at)) / ?) AS ms FROM fetch)
+WITH wide AS (SELECT max(1000, sum(span) / ?) AS ms FROM (SELECT max(at) - min(at) AS span FROM fetch GROUP BY run_id))
 SELECT f.run_id, max(f.at), sum(u.page_id IS f.fetch_id AND u.kind <> {ROBOTS}),
   sum(u.fetch_id IS f.fetch_id AND u.kind <> {ROBOTS} AND (f.fault IS NOT NULL OR coalesce(f.status >= 400, 0)))
 FROM fetch f JOIN url u USING (url_id), wide GROUP BY f.run_id, f.at / ms ORDER BY 2"""
