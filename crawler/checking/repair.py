@@ -83,8 +83,9 @@ async def repair(root: Path, todo: Todo, *, now: float, reindex: bool) -> Repair
         done = Repaired(moved, queued, forgotten, hosts, counted=bool(todo.counts[Trouble.COUNTER]), indexed=reindex)
         if moved or queued or forgotten or hosts or done.counted or reindex:
             async with writer.transaction():
+                told = {name: getattr(done, name) for name in done.__struct_fields__}
                 sql = "INSERT INTO intervention (run_id, at, command, argument, urls) VALUES (NULL, ?, 'repair', ?, ?)"
-                await writer.db.execute(sql, (round(now * 1000), msgspec.json.encode(done).decode(), queued))
+                await writer.db.execute(sql, (round(now * 1000), msgspec.json.encode(told).decode(), queued))
         return done
 
 
