@@ -102,7 +102,8 @@ def end(found: Status) -> str:
     """Say when a crawl ends, or why nobody can say."""
     if found.eta is None or (not found.running and isinstance(found.eta, Eta) and found.eta.high == 0):
         return ""
-    slow = _slowest(found.slowest)
+    limited = isinstance(found.eta, Eta) and found.eta.until is not Until.END
+    slow = "" if limited else _slowest(found.slowest)
     when = _when(found.eta, brief=bool(slow))
     if found.network_down is not None:
         when = f"no estimate while the network is down; before that {when}"

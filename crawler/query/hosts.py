@@ -242,7 +242,8 @@ def _recent(reader: Reader, now: float) -> tuple[float, dict[int, tuple[int, int
     """Return what each host has answered lately: over so many seconds, host -> (requests, bytes)."""
     rows = reader.all(_LATELY, (round((now - MINUTE) * 1000),))
     counted = {whole(host): (whole(requests), whole(received)) for host, requests, received, _ in rows}
-    span = MINUTE
+    started = whole(reader.all("SELECT max(started_at) FROM run")[0][0]) / 1000
+    span = min(MINUTE, max(now - started, 1.0))
     if sum(requests for requests, _ in counted.values()) >= REQUESTS_READ:
         span = max(now - min(whole(row[3]) for row in rows) / 1000, 1.0)
     return span, counted

@@ -165,12 +165,16 @@ def test_who_waits_and_why(crawl: Path) -> None:
     assert 0 == read_status(crawl, START + 1).waiting.resting
 
 
-def test_a_running_crawl_tells_the_speed_of_each_host(crawl: Path) -> None:
-    """Twelve requests within its last minute, all at one host."""
+def test_a_running_crawl_tells_the_speed_of_each_host(crawl: Path, writer: sqlite3.Connection) -> None:
+    """Twelve requests within its last minute, all at one host; the run began long before, then 24 seconds before."""
+    writer.execute("UPDATE run SET started_at = 0")
     with held(crawl):
         first, second, _ = read_status(crawl, START + 13).top
     assert (12 / 60, 76_228 / 60) == (first.answers_per_second, first.bytes_per_second)
     assert 0.0 == second.answers_per_second
+    writer.execute("UPDATE run SET started_at = ?", (round((START - 11) * 1000),))
+    with held(crawl):
+        assert 12 / 24 == read_status(crawl, START + 13).top[0].answers_per_second
     assert None is read_status(crawl, START + 13).top[0].answers_per_second
 
 
