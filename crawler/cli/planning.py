@@ -19,9 +19,10 @@ import msgspec
 
 from crawler.cli import inputs, pages, plan, words
 from crawler.cli.closing import FINISHED, NOTHING_FETCHED
-from crawler.cli.crawl import SIGNALS, loop_factory
+from crawler.cli.crawl import SIGNALS
 from crawler.cli.errors import SIGNALLED, Wrong
 from crawler.cli.inputs import BadSeeds
+from crawler.cli.loops import loop_factory
 from crawler.cli.memory import recall
 from crawler.cli.pages import Flag
 from crawler.cli.progress import FIRST_PLAIN, NEXT_PLAIN
