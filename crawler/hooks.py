@@ -185,12 +185,14 @@ class Hooks:
         """Call *listener* with every event but requests and responses, of which there are too many for whoever did not ask."""
         self._everything.append(listener)
 
-    def and_also(self, listener: Listener) -> Hooks:
-        """Return hooks that tell the same listeners, and after those to everything *listener*, which does not stay with these."""
-        more = Hooks()
-        vars(more).update(vars(self))
-        more._everything = [*self._everything, listener]
-        return more
+    def for_run(self, *more: Listener) -> Hooks:
+        """Return hooks that tell the same listeners, and *more* of everything, in one run. These are frozen, and serve the next run too."""
+        run = Hooks()
+        for event, signal in self._by_event.items():
+            signal.freeze()
+            run._by_event[event].extend(signal)
+        run._everything = [*self._everything, *more]
+        return run
 
     @property
     def heard(self) -> bool:

@@ -70,6 +70,7 @@ class Keywords(TypedDict, total=False):
     deny_net: Sequence[str]
     durability: Literal["full", "normal"]
     links: Literal["all", "first", "none"]
+    index: Literal["text", "off"]
     save_errors: bool
     parser: Literal["lexbor", "lxml", "html5lib", "html.parser"]
     parsers: int | None

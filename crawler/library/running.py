@@ -46,7 +46,7 @@ class Run:
         self._make_plan = make_plan
         self._place = place
         self._argv = ("crawl", *secrets.redact_argv(words[:MOST_WORDS]), *(["..."] if len(words) > MOST_WORDS else []))
-        self._hooks = hooks.and_also(self.pages.put) if taken else hooks
+        self._hooks = hooks.for_run(*[self.pages.put] if taken else [])
         self._lock = threading.RLock()      # whoever leaves may be the garbage collector, in the middle of anything
         self._stops = 0
         self._stop: Callable[[], None] | None = None

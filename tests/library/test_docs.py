@@ -36,7 +36,7 @@ async def test_the_code_of_the_page_runs(site, capsys):
 async def test_the_recipe_for_pandas_runs(site):
     names: dict[str, object] = {}
     for source, _ in BLOCKS:
-        if "output/example\")\n" in source or "import pandas" in source:
+        if 'output/example")\n' in source or "import pandas" in source:
             await run(source, site, names)
 
     frame = names["frame"]
