@@ -96,7 +96,7 @@ def test_every_command_is_described(name: str):
     settings = {flag for option in OPTIONS for flag in option.flags[0].split("/")} | {flag for option in OPTIONS for flag in option.flags}
     inherited = section(COMMANDS, "### crawl") if name == "resume" else ""
     flags = {flag for param in command(name).params if isinstance(param, click.Option) for flag in (*param.opts, *param.secondary_opts)}
-    if name in {"crawl", "resume", "config", "plan"}:
+    if name in {"crawl", "resume", "config", "plan", "shell"}:
         assert "[settings](#settings)" in text
         flags -= settings
 
