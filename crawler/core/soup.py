@@ -189,13 +189,14 @@ def _whole(said: LexborNode | None) -> str:
     texts: list[str] = []
     left = WHOLE_CHARS
     for node in itertools.islice(said.traverse(include_text=True), MOST_NODES):
-        if node.is_text_node:
+        tag = node.tag
+        if tag == "-text":
             text = node.text_content or ""
             texts.append(text)
             left -= len(text)
             if left <= 0:
                 break
-        elif node.tag not in WITHIN_WORDS:
+        elif tag not in WITHIN_WORDS:
             texts.append(" ")
     return "".join(texts)[:WHOLE_CHARS]
 

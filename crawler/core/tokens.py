@@ -34,7 +34,11 @@ UNSPACED = (
 """Letters of scripts whose words are not parted by spaces, as the inside of a character class."""
 _HAN_KANA = "\u3001-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f"
 _RUN = re.compile(f"[{UNSPACED}]+")
-_BROKEN_LINE = re.compile(rf"(?<=[{_HAN_KANA}])[ \t]*[\r\n]\s*(?=[{_HAN_KANA}])")
+_BROKEN_LINE = re.compile(rf"[\r\n]\s*(?=[{_HAN_KANA}])")      # a lookbehind would be tried at every letter
+_JOINED = re.compile(f"[{_HAN_KANA}]")
+_NEAR = bytes({*range(0xD6), 0xE2})
+"""Bytes of Latin, Greek and Cyrillic letters and of punctuation in UTF-8: a text of these alone, which is quick to see, need not be
+looked through for other scripts."""
 # Controls, the soft hyphen, and what has no width; the joiners stay, for they matter to Persian and Hindi.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -64,8 +68,8 @@ class NoQuestion(ValueError):
 
 def clean(text: str, most: int = MOST_CHARS) -> str:
     """Return a text on one line, without what cannot be seen; lines that break between two letters of Han or Kana are joined."""
-    if not text.isascii():
-        text = _BROKEN_LINE.sub("", text)
+    if _is_far(text):
+        text = _BROKEN_LINE.sub(_unbroken, text)
     text = " ".join(text.split())
     if not text.isprintable():
         text = _UNSEEN.sub("", text)
@@ -74,12 +78,23 @@ def clean(text: str, most: int = MOST_CHARS) -> str:
 
 def spaced(text: str) -> str:
     """Return a text as the index takes it in: compatible characters made one, runs without spaces taken apart."""
-    return text if text.isascii() else _RUN.sub(_pairs, _plain(text))
+    if text.isascii():
+        return text
+    text = _plain(text)
+    return _RUN.sub(_pairs, _POINTS.sub("", text)) if _is_far(text) else text
+
+
+def _is_far(text: str) -> bool:
+    return not text.isascii() and bool(text.encode("utf-8", "replace").translate(None, _NEAR))
 
 
 def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ẞ", "ss")
-    return _POINTS.sub("", text)
+    return unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ẞ", "ss")
+
+
+def _unbroken(found: re.Match[str]) -> str:
+    at = found.start()
+    return "" if at and _JOINED.match(found.string, at - 1) else found[0]
 
 
 def _pairs(found: re.Match[str]) -> str:
@@ -142,7 +157,7 @@ def question(asked: str) -> Question:
 
 def _expression(written: str, *, begins: bool) -> str | None:
     """Return a word or phrase for FTS5, None when there is no letter in it."""
-    text = _plain(written)
+    text = _POINTS.sub("", _plain(written))
     if not any(map(str.isalnum, text)):
         return None
     runs = list(_RUN.finditer(text))
