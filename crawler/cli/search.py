@@ -125,11 +125,10 @@ def _show(found: searching.Results, *, coloured: bool) -> None:
     for number, one in enumerate(found, 1):
         head = _painted(one.title, coloured=coloured) if one.title else "(no title)"
         url = cut(safe(one.url), width - len(_INDENT), middle=True)
-        click.echo(f"{number:>2}  {head}")
-        click.echo(_INDENT + (f"\x1b[{DIM}m{url}\x1b[0m" if coloured else url))
+        lines = [f"{number:>2}  {head}", _INDENT + (f"\x1b[{DIM}m{url}\x1b[0m" if coloured else url)]
         if one.excerpt:
-            click.echo(_INDENT + _painted(one.excerpt, coloured=coloured))
-        click.echo()
+            lines.append(_INDENT + _painted(one.excerpt, coloured=coloured))
+        click.echo("\n".join(lines) + "\n", color=coloured)
 
 
 def _painted(pieces: Pieces, *, coloured: bool) -> str:

@@ -45,8 +45,8 @@ WITHIN_WORDS = frozenset(
     }
 )  # fmt: skip
 """Elements that may begin and end within a word; any other parts two words."""
-_READINGS = "rt,rp"
-"""How to pronounce a word: it would stand in the middle of it."""
+_NOT_SAID = "rt,rp,nav"
+"""How to pronounce a word, which would stand in the middle of it, and tables of contents; notes of a main part are asides, and stay."""
 
 
 class LinkTag(Tag):
@@ -185,7 +185,7 @@ def _whole(said: LexborNode | None) -> str:
     """Return a text word for word: what may stand within a word does not part it, all else does."""
     if said is None:
         return ""
-    _take_out(said, _READINGS)
+    _take_out(said, _NOT_SAID)
     texts: list[str] = []
     left = WHOLE_CHARS
     for node in itertools.islice(said.traverse(include_text=True), MOST_NODES):

@@ -158,9 +158,9 @@ def question(asked: str) -> Question:
 def _expression(written: str, *, begins: bool) -> str | None:
     """Return a word or phrase for FTS5, None when there is no letter in it."""
     text = _POINTS.sub("", _plain(written))
-    if not any(map(str.isalnum, text)):
-        return None
     runs = list(_RUN.finditer(text))
+    if not runs and not any(map(str.isalnum, text)):
+        return None
     if runs and not any(map(str.isalnum, text[runs[-1].end() :])):      # it ends with a run, which may go on in a page
         last = runs[-1]
         begins = len(last[0]) == 1

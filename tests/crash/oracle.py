@@ -61,8 +61,17 @@ class Oracle:
         self._links(db, known)
         self._orphans(db)
         self._counters(db)
+        self._index(db)
         again = db.execute("SELECT url_id FROM fetch WHERE status = 200 AND body_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1")
         assert again.fetchall() == [], "a page was stored twice"
+
+    def _index(self, db: sqlite3.Connection) -> None:
+        """Compare the search index, where the crawl keeps one, with the pages: every page has its one entry, and nothing else has."""
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'page_index'").fetchall():
+            return
+        pages = set(db.execute("SELECT url_id, page_id FROM url WHERE page_id IS NOT NULL AND kind <> 11"))
+        assert pages == set(db.execute("SELECT url_id, fetch_id FROM page_text")), "a page is not in the index, or an entry has no page"
+        assert {url_id for url_id, _ in pages} == {row for (row,) in db.execute("SELECT id FROM page_index_docsize")}
 
     def _bodies(self, db: sqlite3.Connection, stored: dict[str, str]) -> None:
         for url, file in stored.items():

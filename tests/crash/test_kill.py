@@ -73,7 +73,7 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
 def kill_loop(site: Site, folder: Path, pages: int, kills: int, seed: int) -> int:
     """Kill the same command *kills* times, check after each, then let it finish; return how many kills hit a running crawl."""
     chance = random.Random(seed)
-    command = [f"http://127.0.0.1:{site.port}/p/0", "-o", str(folder), "--delay", "0", "--min-free", "0"]
+    command = [f"http://127.0.0.1:{site.port}/p/0", "-o", str(folder), "--delay", "0", "--min-free", "0", "--index", "text"]
     judge = oracle.Oracle(folder, site.port, pages)
     hits = 0
     for _ in range(kills):
