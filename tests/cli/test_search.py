@@ -270,7 +270,8 @@ def test_a_page_whose_entry_is_not_of_its_latest_answer_is_not_found(called, sea
     """Whoever stores a page anew without the index, or forgets one, need not know of it."""
     folder = shutil.copytree(crawls["text"], tmp_path / "changed")
     with closing(sqlite3.connect(folder / "crawl.db")) as db:
-        db.execute("UPDATE url SET page_id = page_id + 1000 WHERE path = '/rank1'")
+        db.execute("INSERT INTO fetch (fetch_id, url_id, run_id, at) SELECT 1000, url_id, 1, 0 FROM url WHERE path = '/rank1'")
+        db.execute("UPDATE url SET page_id = 1000 WHERE path = '/rank1'")
         db.execute("UPDATE url SET page_id = NULL WHERE path = '/ko'")
         db.commit()
 

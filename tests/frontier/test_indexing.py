@@ -85,10 +85,11 @@ async def test_a_transaction_that_fails_leaves_neither_page_nor_entry(frontier, 
     await begin(frontier)
     await store(frontier, "before")
 
-    async def fail(*_):
-        raise sqlite3.OperationalError("disk full")
+    async def fail(batch, _tally):
+        if batch:
+            raise sqlite3.OperationalError("disk full")
 
-    monkeypatch.setattr(frontier.writer, "_link", fail)     # what comes after the entry in the same transaction
+    monkeypatch.setattr(frontier.writer, "_propagate", fail)    # what comes after the entry in the same transaction
     with pytest.raises(sqlite3.OperationalError, match="disk full"):
         await store(frontier, "after")
     assert [(1,)] == await query(frontier, "SELECT page_id FROM url")
