@@ -67,6 +67,14 @@ class PageStored(msgspec.Struct, frozen=True, tag="page"):
     title: str | None
 
 
+class PageUnchanged(msgspec.Struct, frozen=True, tag="unchanged"):
+    """A page that was asked for again is what it was: 304, or the same bytes once more (200)."""
+
+    url: str
+    status: int
+    depth: int
+
+
 class RequestFailed(msgspec.Struct, frozen=True, tag="error"):
     """A URL ended in a fault or a status of 400 and above; `final` is False when it will be tried again."""
 
@@ -133,8 +141,8 @@ class RunEnded(msgspec.Struct, frozen=True, tag="summary"):
 
 
 Event = (
-    RunStarted | RequestSent | ResponseReceived | PageStored | RequestFailed | HostRested | NetworkDown | NetworkUp | SettingsApplied
-    | Progress | Stopping | Notice | RunEnded
+    RunStarted | RequestSent | ResponseReceived | PageStored | PageUnchanged | RequestFailed | HostRested | NetworkDown | NetworkUp
+    | SettingsApplied | Progress | Stopping | Notice | RunEnded
 )
 Listener = Callable[[Any], Awaitable[None] | None]
 """Takes an event; a function or a coroutine function."""
@@ -144,6 +152,7 @@ SIGNALS: dict[type[Event], str] = {
     RequestSent: "on_request",
     ResponseReceived: "on_response",
     PageStored: "on_page",
+    PageUnchanged: "on_unchanged",
     RequestFailed: "on_failure",
     HostRested: "on_host_rest",
     NetworkDown: "on_network_down",
@@ -169,6 +178,7 @@ class Hooks:
         self.on_request: Signal[RequestSent] = Signal(self)
         self.on_response: Signal[ResponseReceived] = Signal(self)
         self.on_page: Signal[PageStored] = Signal(self)
+        self.on_unchanged: Signal[PageUnchanged] = Signal(self)
         self.on_failure: Signal[RequestFailed] = Signal(self)
         self.on_host_rest: Signal[HostRested] = Signal(self)
         self.on_network_down: Signal[NetworkDown] = Signal(self)

@@ -174,6 +174,10 @@ class FileArchive:
         """See the port."""
         return FileDraft(self, request.url)
 
+    async def holds(self, file: str) -> bool:
+        """Tell whether a stored file is still there."""
+        return await finish(asyncio.get_running_loop().run_in_executor(self.executor, (self.folder / file).is_file))
+
     def new_temporary(self) -> Path:
         """Return a fresh name below `tmp/`."""
         return self._temporary / str(next(self._count))

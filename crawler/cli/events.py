@@ -1,6 +1,6 @@
 """`--json`: what happens in a crawl, as JSON Lines on standard output. Fields are only ever added.
 
-    {"v":1,"type":"start",...}  page  error  progress  network_down  network_up  summary,
+    {"v":1,"type":"start",...}  page  unchanged  error  progress  network_down  network_up  summary,
     and fatal as the last line of a run that could not go on
 
 Written by a thread of its own: a reader that is slow holds up the committer, which waits for these events, but never the
@@ -19,7 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from crawler.folder import CrawlError
-from crawler.hooks import Event, NetworkDown, NetworkUp, PageStored, Progress, RequestFailed, RunEnded, RunStarted
+from crawler.hooks import Event, NetworkDown, NetworkUp, PageStored, PageUnchanged, Progress, RequestFailed, RunEnded, RunStarted
 
 VERSION = 1
 FLUSH_BYTES = 64 * 1024
@@ -30,7 +30,7 @@ PROGRESS_GAP = 1.0
 def encode(event: Event) -> bytes | None:
     """Return the line of an event, None for events that have none."""
     match event:
-        case RunStarted() | PageStored() | RequestFailed() | NetworkDown() | NetworkUp():
+        case RunStarted() | PageStored() | PageUnchanged() | RequestFailed() | NetworkDown() | NetworkUp():
             fields = msgspec.to_builtins(event)
         case Progress(snapshot):
             fields = {"type": "progress", **msgspec.to_builtins(snapshot)}
@@ -67,7 +67,7 @@ class EventLines:
         if line is None:
             return None
         self._pending += line
-        if isinstance(event, PageStored | RequestFailed) and len(self._pending) < FLUSH_BYTES:
+        if isinstance(event, PageStored | PageUnchanged | RequestFailed) and len(self._pending) < FLUSH_BYTES:
             return None
         return await self._flush()
 

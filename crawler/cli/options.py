@@ -9,6 +9,7 @@ import msgspec
 
 from crawler.cli import units
 from crawler.cli.units import (
+    AGE,
     CERTIFICATES,
     COUNT,
     CREDENTIALS,
@@ -79,7 +80,7 @@ class Option(msgspec.Struct, frozen=True):
         """Return a value of the field as a person would write it."""
         if value is None:
             return self.unset or "none"
-        if isinstance(value, tuple):
+        if self.unit.many and isinstance(value, tuple):
             return ", ".join(map(self.unit.show, value)) or "none"
         return self.unit.show(value)
 
@@ -94,6 +95,8 @@ _KINDS = sorted(kind.value for kind in Kind if kind not in (Kind.SEED, Kind.REDI
 OPTIONS: tuple[Option, ...] = (
     Option("max_pages", ("-n", "--max-pages"), COUNT, LIMITS, "pages to store over the whole crawl; exact", "no limit"),
     Option("depth", ("-d", "--depth"), COUNT, LIMITS, "links to follow away from a seed; 0 is the seeds alone", "no limit"),
+    Option("recrawl", ("--recrawl",), AGE, LIMITS, "ask again for what was last asked longer ago, as 7d or 12h, 0s for everything; 1d..30d "
+           "asks for each URL as often as it changes", "only what waits is asked", remembered=False),
     Option("max_time", ("--max-time",), DURATION, LIMITS, "time this run may take", "no limit", remembered=False),
     Option("max_bytes", ("--max-bytes",), SIZE, LIMITS, "bytes to receive in this run", "no limit", remembered=False),
     Option("min_free", ("--min-free",), SIZE, LIMITS, "space that stays free on the disk"),

@@ -70,6 +70,19 @@ def read_duration(raw: Raw) -> float:
     return sum(float(part[1]) * _DURATIONS[(part[2] or "s").lower()] for part in parts)
 
 
+def read_age(raw: Raw) -> float | tuple[float, float]:
+    """Read a time, or two as the bounds of an adaptive one: `1d..30d`."""
+    expected = "a time like 12h, 7d or 0s, or two like 1d..30d, the shorter first"
+    least, dots, most = raw.partition("..") if isinstance(raw, str) else (raw, "", "")
+    try:
+        found = (read_duration(least), read_duration(most)) if dots else read_duration(least)
+    except ValueError:
+        raise ValueError(expected) from None
+    if isinstance(found, tuple) and not 0 < found[0] <= found[1]:
+        raise ValueError(expected)
+    return found
+
+
 def read_gap(raw: Raw) -> float:
     """Read the time between two requests, also as its reciprocal: `2/s` is 0.5 s."""
     match = _PER.fullmatch(raw.strip()) if isinstance(raw, str) else None
@@ -211,6 +224,11 @@ def show_duration(value: object) -> str:
     return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
 
 
+def show_age(value: object) -> str:
+    """Write a time, or two as `1d..30d`."""
+    return "..".join(map(show_duration, value)) if isinstance(value, tuple | list) else show_duration(value)
+
+
 def show_switch(value: object) -> str:
     """Write yes or no."""
     return "yes" if value else "no"
@@ -221,6 +239,7 @@ SIZE = Unit("SIZE", read_size, show_size)
 RATE = Unit("SIZE", read_rate, lambda value: f"{show_size(value)}/s")
 DURATION = Unit("TIME", read_duration, show_duration)
 GAP = Unit("TIME", read_gap, show_duration)
+AGE = Unit("AGE", read_age, show_age)
 SWITCH = Unit("", read_switch, show_switch)
 TEXT = Unit("TEXT", read_text)
 PATTERNS = Unit("REGEX", read_pattern, many=True)

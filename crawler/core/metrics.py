@@ -85,6 +85,14 @@ class Summary(msgspec.Struct, frozen=True):
     """Those of them that needed a new connection."""
     insecure: tuple[str, ...] = ()
     """Hosts whose certificates were not checked."""
+    unchanged: int = 0
+    """Pages asked for again that are what they were."""
+    changed: int = 0
+    """Pages asked for again that are not; they are among those stored by this run."""
+    gone: int = 0
+    """Pages that are not there any more, or elsewhere."""
+    recrawl: bool = False
+    """The run asked again for what was known, or went on doing so."""
 
 
 class Fold:
@@ -92,18 +100,21 @@ class Fold:
 
     def __init__(self, now: float) -> None:
         self.started = now
-        self.run_pages = 0
+        self._read = 0
         self.bytes = 0
         self.errors: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.requests = 0
         self.connections = 0
+        self.unchanged = 0
+        self.changed = 0
+        self.gone = 0
         self._recent: deque[tuple[float, int, int]] = deque()   # (moment, pages, bytes) per commit
         self._frontier: deque[tuple[float, int]] = deque()      # (moment, queued) once a second
 
     def settled(self, now: float, pages: int, received: int) -> None:
-        """Count one commit."""
-        self.run_pages += pages
+        """Count one commit: pages that were read, those included that are what they were."""
+        self._read += pages
         self.bytes += received
         self._recent.append((now, pages, received))
 
@@ -111,6 +122,17 @@ class Fold:
         """Count an answer."""
         self.requests += 1
         self.connections += not reused
+
+    def revisited(self, *, unchanged: bool, changed: bool, gone: bool) -> None:
+        """Count what became of a page that was asked for again; none of the three where trouble kept us from knowing."""
+        self.unchanged += unchanged
+        self.changed += changed
+        self.gone += gone
+
+    @property
+    def run_pages(self) -> int:
+        """Pages stored by this run: new ones and changed ones."""
+        return self._read - self.unchanged
 
     def error(self, word: str) -> None:
         """Count a status of 400 and above, or a fault, that ended a URL."""

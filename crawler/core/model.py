@@ -202,6 +202,18 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     """Host of the page that redirected here, for the http/https/www twins of a seed."""
 
 
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """The page of a URL that the crawl has already."""
+
+    etag: str | None = None
+    """None as well where the page is not whole: then there is nothing to compare it by."""
+    last_modified: str | None = None
+    digest: bytes | None = None
+    """sha256 of its body; None when none was kept."""
+    file: str | None = None
+    """Where the body is, relative to the output folder."""
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
     """A URL that may be fetched. `id` is its row in the frontier, 0 while it has none."""
 
@@ -220,6 +232,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     host_id: HostId = 0
     origin_id: OriginId = 0
     lease: LeaseId = 0
+    asked: bool = False
+    """It was asked before, in this run or an earlier one."""
+    kept: Kept | None = None
+    """The page that there is of it, None when there is none."""
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
@@ -375,6 +391,13 @@ class Fetched(msgspec.Struct, frozen=True, gc=False, tag=True):
     parsed: Parsed = NOTHING_PARSED
 
 
+class Unchanged(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The page is what it was: 304 to a request that named what the crawl has of it."""
+
+    request: Request
+    reply: Reply
+
+
 class Redirected(msgspec.Struct, frozen=True, gc=False, tag=True):
     """An answer that points elsewhere; the target is offered like any other link."""
 
@@ -423,6 +446,6 @@ class RobotsRead(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The sitemaps that it names."""
 
 
-Visited = Fetched | Redirected | Answered | Failed | RobotsRead
+Visited = Fetched | Unchanged | Redirected | Answered | Failed | RobotsRead
 """What a visit can come to: something was asked."""
 Outcome = Visited | Barred

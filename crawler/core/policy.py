@@ -25,6 +25,7 @@ from crawler.core.model import (
     Reply,
     RobotsRead,
     State,
+    Unchanged,
 )
 from crawler.core.settings import Settings
 
@@ -107,7 +108,7 @@ def after(outcome: Outcome, settings: Settings, *, now: float, chance: float) ->
     match outcome:
         case Fetched(parsed=parsed) if parsed.folds_into is not None:
             return Next(State.EXCLUDED, tries, reason=Reason.DUPLICATE, rule=f"fold canonical: {parsed.folds_into}")
-        case Fetched() | Redirected():
+        case Fetched() | Unchanged() | Redirected():
             return Next(State.DONE, tries)
         case Barred():
             return Next(State.EXCLUDED, outcome.request.tries, reason=outcome.reason, rule=outcome.rule)

@@ -41,6 +41,9 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # limits
     max_pages: Count | None = None
     """Pages stored over the whole crawl; exact."""
+    recrawl: Seconds | tuple[Seconds, Seconds] | None = None
+    """Seconds after which what was asked is asked again in this run; a pair are the bounds of an interval that follows how often
+    a URL changes. None: only what waits is asked."""
     max_time: Annotated[float, Meta(gt=0)] | None = None
     """Seconds this run may take."""
     max_bytes: Count | None = None

@@ -14,12 +14,12 @@ from crawler.clock import Clock
 from crawler.core.metrics import Fold
 from crawler.core.model import Barred, Fetched, Kind, Outcome, Redirected, Reply, RobotsRead, State
 from crawler.core.schedule import Schedule
-from crawler.engine.recording import Landed, body_of, is_page, settled_of, word_of
+from crawler.engine.recording import Landed, body_of, is_gone, is_new, is_page, is_unchanged, settled_of, word_of
 from crawler.fetch.cookies import SiteJar
 from crawler.finishing import finish
 from crawler.frontier import HostState, Settled
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.hooks import Hooks, PageStored, RequestFailed
+from crawler.hooks import Hooks, PageStored, PageUnchanged, RequestFailed
 
 BATCH = 100
 """Outcomes in one transaction, at the most."""
@@ -49,7 +49,7 @@ class Committer:
         self._room = asyncio.Event()
         self._room.set()
         self.pages_waiting = 0
-        """Pages that have landed and are not durable yet."""
+        """Pages of URLs that had none, landed and not durable yet."""
         self.unsettled = 0
         """Outcomes that have landed and are not durable yet."""
 
@@ -64,7 +64,7 @@ class Committer:
         self._landed.append(landed)
         self._bytes += landed.size
         self.unsettled += 1
-        self.pages_waiting += is_page(landed.outcome)
+        self.pages_waiting += is_new(landed.outcome)
         if len(self._landed) >= BACKLOG or self._bytes >= BACKLOG_BYTES:
             self._room.clear()
         self._something.set()
@@ -111,11 +111,12 @@ class Committer:
 
     def _count(self, batch: list[Landed], now: float) -> bool:
         """Count a batch that is durable; return whether hosts that are not in hand got URLs."""
-        pages = received = 0
+        new = read = received = 0
         for landed in batch:
             outcome = landed.outcome
             self._schedule.settled(outcome.request)
-            pages += is_page(outcome)
+            new += is_new(outcome)
+            read += self._revisited(outcome) or is_page(outcome)
             reply = _reply(outcome)
             if reply is not None:
                 received += reply.wire_bytes
@@ -124,9 +125,16 @@ class Committer:
             if isinstance(outcome, Redirected):
                 self._schedule.hurry(outcome.request.host_id)
         self.unsettled -= len(batch)
-        self.pages_waiting -= pages
-        self._fold.settled(now, pages, received)
+        self.pages_waiting -= new
+        self._fold.settled(now, read, received)
         return self._schedule.stirred(self._frontier.grown_hosts())
+
+    def _revisited(self, outcome: Outcome) -> bool:
+        """Count what became of a page that there was; return whether it is what it was."""
+        unchanged = is_unchanged(outcome)
+        if outcome.request.kept is not None:
+            self._fold.revisited(unchanged=unchanged, changed=is_page(outcome) and not unchanged, gone=is_gone(outcome))
+        return unchanged
 
     def _note(self, landed: Landed) -> None:
         outcome = landed.outcome
@@ -142,7 +150,10 @@ class Committer:
             outcome = landed.outcome
             if landed.void:
                 continue        # it never happened
-            if isinstance(outcome, Fetched) and entry.body is not None:
+            if is_unchanged(outcome):
+                status = 0 if entry.attempt is None else entry.attempt.status or 0
+                await self._hooks.send(PageUnchanged(outcome.request.url, status, outcome.request.depth))
+            elif isinstance(outcome, Fetched) and entry.body is not None:
                 reply = outcome.reply
                 file, size = entry.body.file, entry.body.size
                 title = outcome.parsed.title

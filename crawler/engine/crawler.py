@@ -49,6 +49,7 @@ from crawler.engine.looking import Lookout
 from crawler.engine.network import Network
 from crawler.engine.novelty import Novelty
 from crawler.engine.recording import Landed
+from crawler.engine.recrawling import Recrawling
 from crawler.engine.steering import MOST_WORKERS, Steering
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
@@ -172,6 +173,8 @@ class Crawler:
         async with self._frontier.writer.transaction():
             await self._frontier.writer.index.begin(wanted=settings.index == "text")
         await editing.remove_forgotten(self._frontier, self._output)
+        self._recrawling = Recrawling(self._frontier, self._hooks)
+        await self._recrawling.open(settings.recrawl, now=started, first=not past.resumed)
         new = await self._take_seeds(self._seeds, unjudged=unjudged or past.resumed)
         self._sampler = Sampler(self._frontier, clock=self._clock, received=lambda: self._received)
         await self._sampler.begin()
@@ -297,6 +300,9 @@ class Crawler:
                 self._feeder.expecting += unjudged
                 if unjudged:
                     group.create_task(self._rejudge())
+                self._recrawling.attach(self._feeder, self._settings)
+                if self._recrawling:
+                    group.create_task(self._revisit())
                 self._hire()
                 reporting = group.create_task(self._tell_progress())
                 sampling = group.create_task(self._sampler.run())
@@ -312,6 +318,7 @@ class Crawler:
                     task.cancel()
             await self._sampler.note()
             outcome = await self._outcome()
+            await self._recrawling.close(outcome, full=self._feeder.full)
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from group_error
         finally:
@@ -320,7 +327,7 @@ class Crawler:
                 await self._ledger.end(outcome, now=self._clock.now(), clean=clean)
         summary = telling.summary(
             self._clock.now(), outcome, self._fold, self._frontier, self._feeder, parked=self._parked, signum=self._signal,
-            dropped=self._dropped, insecure=self._settings.insecure,
+            dropped=self._dropped, insecure=self._settings.insecure, recrawl=bool(self._recrawling),
         )  # fmt: skip
         await self._hooks.send(RunEnded(summary))
         return summary
@@ -424,6 +431,14 @@ class Crawler:
         self._feeder.stir()
         if allowed or refused:
             await self._hooks.send(SettingsApplied(allowed, refused))
+
+    async def _revisit(self) -> None:
+        """Queue in the background what a recrawl asks again."""
+        await self._recrawling.run(
+            queued=lambda: self._committed(self._schedule.stirred(self._frontier.grown_hosts())), ending=lambda: self._ending
+        )
+        self._feeder.expecting -= 1
+        self._feeder.stir()
 
     async def _offer_named_sitemaps(self) -> None:
         """Offer what robots.txt files that were read before name, for they may not have been asked for then."""

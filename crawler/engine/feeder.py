@@ -69,7 +69,11 @@ class Feeder:
         self.busy = 0
         """Workers that have a request."""
         self.flying_pages = 0
-        """Requests on their way that may become a page."""
+        """Requests on their way that may become one page more: those of URLs that have none."""
+        self.revisiting = False
+        """Only URLs that have a page are asked for: they come first where pages are limited, and add none."""
+        self.full = False
+        """The run ends because there are as many pages as are wanted."""
         self.hosts_taken = 0
         self.expecting = 0
         """Passes in the background that may still put something into the frontier."""
@@ -96,7 +100,7 @@ class Feeder:
         """Note that a worker has handed over and is free."""
         self.busy -= 1
         self._landings += 1
-        self.flying_pages -= request.kind is not Kind.ROBOTS
+        self.flying_pages -= _may_become_new(request)
         self._stirred.set()
 
     async def run(self) -> None:
@@ -164,7 +168,7 @@ class Feeder:
                     self.busy += 1
                     if not self._schedule.is_quick(request.host_id):
                         self._connects -= 1
-                    self.flying_pages += request.kind is not Kind.ROBOTS
+                    self.flying_pages += _may_become_new(request)
                     self._queue.put_nowait(request)
                 case BarredByRobots(request, rule):
                     self._refuse(request, Reason.ROBOTS, rule)
@@ -180,7 +184,7 @@ class Feeder:
     def _may_ask(self) -> bool:
         """Tell whether the page limit leaves room: whatever is on its way may become a page."""
         most = self._settings.max_pages
-        if most is None:
+        if most is None or self.revisiting:
             return True
         return self._frontier.pages + self._committer.pages_waiting + self.flying_pages < most
 
@@ -210,7 +214,9 @@ class Feeder:
         await self._frontier.release(spent)
         size = max(FEWEST_PER_HOST, min(MOST_PER_HOST, URLS_IN_HAND // max(1, len(self._schedule) + hosts // 8)))
         self._schedule.low_water = size // 4
-        leases = await self._frontier.claim(now=now, hosts=hosts, urls=size, refill=refill) if hosts or refill else []
+        leases: list[Lease] = []
+        if hosts or refill:
+            leases = await self._frontier.claim(now=now, hosts=hosts, urls=size, refill=refill, revisits=self.revisiting)
         leases = await self._by_other_ways(leases)
         folded = self._fold(leases) if self._folds else {}
         if folded:      # what they fold into is durable before they are refused
@@ -221,7 +227,7 @@ class Feeder:
         self._schedule.nothing_more(set(refill) - {lease.id for lease in leases})
         if hosts or spent:
             self._wake = None
-            wake = await self._frontier.next_wake()
+            wake = await self._frontier.next_wake(revisits=self.revisiting)
             if self._wake is None:      # else somebody said meanwhile that there is more, and knows better
                 self._wake = wake
         self._stirred.set()
@@ -291,6 +297,7 @@ class Feeder:
         if not self._may_ask():
             most = self._settings.max_pages or 0
             self.limit = "1 page" if most == 1 else f"{most:,} pages"
+            self.full = True
             return True
         full = len(self._schedule) >= self._most_hosts
         if (self._schedule.hungry() and not full) or self._schedule.spent_ready(full=full):
@@ -302,16 +309,26 @@ class Feeder:
                 return False
         now = self._clock.now()
         horizon = now + max(self._settings.max_rest, 2 * (self._settings.delay or 0.0))     # a gap of one's own is no rest
-        wake = await self._frontier.next_wake()
+        wake = await self._frontier.next_wake(revisits=self.revisiting)
         moments = [moment for moment in (until, wake) if moment is not None]
-        if not moments:
+        if not moments and not self.revisiting:
             return len(self._schedule) == 0
-        if min(moments) <= horizon:
+        if moments and min(moments) <= horizon:
             self._wake = wake
+            return False
+        if self.revisiting:
+            self.revisiting = False
+            await self._frontier.release(self._schedule.let_go())
+            self.look()
             return False
         await self._frontier.release(self._schedule.let_go())
         await self._frontier.park(after=horizon, reason=f"rests longer than {self._settings.max_rest:g} s")
         return await self._frontier.drained()
+
+
+def _may_become_new(request: Request) -> bool:
+    """Tell whether a request may become one page more."""
+    return request.kind is not Kind.ROBOTS and request.kept is None
 
 
 def _rules(origin: OriginState, agent: str) -> robots.Robots | None:

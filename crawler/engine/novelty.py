@@ -47,7 +47,7 @@ class Novelty:
         if near == request.id:
             near = None     # it was read before, and stood back then
         pattern = self._scope.family(request.url, request.host, request.ruleset)
-        if not self._scope.is_undamped(pattern):
+        if request.kept is None and not self._scope.is_undamped(pattern):      # a page that is read again has been counted
             change = self._families.note(pattern, parsed.simhash, tiny=parsed.simhash is None)
             if change is not None:
                 self._damp(change)

@@ -16,8 +16,10 @@ from crawler.core.model import (
     Redirected,
     Reply,
     RobotsRead,
+    Unchanged,
 )
 from crawler.core.policy import Next
+from crawler.core.revisits import GONE
 from crawler.frontier import Attempt, HostState, OriginState, Settled
 
 LONGEST_HEADERS = 16 * 1024
@@ -57,6 +59,41 @@ def is_page(outcome: Outcome) -> bool:
     return isinstance(outcome, Fetched) and outcome.parsed.folds_into is None
 
 
+def is_new(outcome: Outcome) -> bool:
+    """Tell whether an outcome is a page of a URL that had none: one more in the count of pages."""
+    return is_page(outcome) and outcome.request.kept is None
+
+
+def is_unchanged(outcome: Outcome) -> bool:
+    """Tell whether an outcome is the page that there was already: the server says so, or has sent the same bytes."""
+    kept = outcome.request.kept
+    if isinstance(outcome, Unchanged):
+        return True
+    return isinstance(outcome, Fetched) and is_page(outcome) and kept is not None and (
+        outcome.body is not None and outcome.body.digest == kept.digest
+    )
+
+
+def is_gone(outcome: Outcome) -> bool:
+    """Tell whether an outcome says that a URL is no page: not there (404, 410), elsewhere, or standing back behind its canonical."""
+    match outcome:
+        case Redirected():
+            return True
+        case Fetched():
+            return not is_page(outcome)
+        case Answered(reply=reply):
+            return reply.status in GONE
+        case _:
+            return False
+
+
+def is_renewed(outcome: Outcome) -> bool:
+    """Tell whether the links of an answer replace those of an earlier one: it is another, and all its links were read."""
+    if not outcome.request.asked or is_unchanged(outcome):
+        return False
+    return is_gone(outcome) or (isinstance(outcome, Fetched) and outcome.parsed.fault is None)
+
+
 def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Settled:
     """Return what is to be recorded; *stored* are bodies that have their file already."""
     outcome, next_ = landed.outcome, landed.next
@@ -72,7 +109,7 @@ def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Set
         outcome.request, next_.state, next_.tries, next_.due_at, next_.reason, next_.rule,
         None if landed.void else attempt_of(outcome, landed.at, landed.near), body,
         page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
-        listed=outcome.parsed.listed if isinstance(outcome, Fetched) else (),
+        listed=outcome.parsed.listed if isinstance(outcome, Fetched) else (), gone=is_gone(outcome), renewed=is_renewed(outcome),
         indexed=outcome.parsed.indexed if isinstance(outcome, Fetched) and body is not None else None,
     )  # fmt: skip
 
@@ -88,7 +125,7 @@ def attempt_of(outcome: Outcome, at: float, near: int | None = None) -> Attempt 
             return _attempt(at, outcome.reply, fault=outcome.fault, detail=outcome.detail)
         case Redirected():
             return _attempt(at, outcome.reply, redirected=True)
-        case Answered():
+        case Answered() | Unchanged():
             return _attempt(at, outcome.reply)
         case Fetched(reply=reply, parsed=parsed):
             return Attempt(

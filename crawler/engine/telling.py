@@ -40,7 +40,7 @@ def snapshot(
 
 def summary(
     now: float, outcome: Outcome, fold: Fold, frontier: SqliteFrontier, feeder: Feeder, *,
-    parked: Sequence[tuple[str, str, int]], signum: int | None, dropped: int, insecure: Sequence[str],
+    parked: Sequence[tuple[str, str, int]], signum: int | None, dropped: int, insecure: Sequence[str], recrawl: bool = False,
 ) -> Summary:  # fmt: skip
     """Return what a run came to."""
     return Summary(
@@ -60,4 +60,8 @@ def summary(
         requests=fold.requests,
         connections=fold.connections,
         insecure=tuple(insecure),
+        unchanged=fold.unchanged,
+        changed=fold.changed,
+        gone=fold.gone,
+        recrawl=recrawl,
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 
 import msgspec
 
 from crawler.archive.files import FileArchive, FileDraft
 from crawler.clock import Clock
-from crawler.core import documents, urls
+from crawler.core import documents, revisits, urls
 from crawler.core.model import (
     CARRIED,
     KIND_CODE,
@@ -33,6 +33,7 @@ from crawler.core.model import (
     Reply,
     Request,
     RobotsRead,
+    Unchanged,
     UrlId,
     Visited,
 )
@@ -50,7 +51,6 @@ from crawler.parsing.pool import ParserPool
 from crawler.parsing.wire import Page
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-NO_CONTENT = frozenset({204, 205})
 CHAINS_REMEMBERED = 10_000
 LONGEST_TRACEBACK = 4_000
 SITEMAP_BYTES = 50 * 1024 * 1024
@@ -110,12 +110,17 @@ class Visitor:
         return RobotsRead(request, reply, text=b"".join(chunks) if reply.status < 300 else None)
 
     async def _page(self, request: Request) -> Visited:
+        conditions = await self._conditions(request)
         async with self._archive.draft(request) as draft:
-            reply = await self._ask(request, draft.write, self._most(request), self._keeps)
+            reply = await self._ask(request, draft.write, self._most(request), self._keeps, conditions)
             if isinstance(reply, Trouble):
                 return Failed(request, reply.fault, reply.detail, reply.reply)
             if reply.status in REDIRECTS:
                 return self._redirected(request, reply)
+            if reply.status == revisits.NOT_MODIFIED:
+                if conditions:
+                    return Unchanged(request, reply)
+                return Failed(request, Fault.PROTOCOL, "status 304 to a request that made no conditions", reply)
             if not self._keeps(reply.status):
                 return Answered(request, reply)
             if reply.status >= 300:
@@ -127,6 +132,12 @@ class Visitor:
             kept = not unwanted and parsed.folds_into is None
             return Fetched(request, reply, await draft.keep(reply.mime) if kept else None, parsed)
 
+    async def _conditions(self, request: Request) -> dict[str, str]:
+        """Return the headers by which a page need not be sent again that has not changed, as long as we have it."""
+        found = revisits.conditions(request.kept)
+        file = request.kept.file if request.kept is not None else None
+        return found if found and file is not None and await self._archive.holds(file) else {}
+
     def _most(self, request: Request) -> int:
         """Return how many bytes of a body are kept: a sitemap may be larger than a page, unless somebody has said otherwise."""
         most = self._settings.max_size
@@ -135,10 +146,10 @@ class Visitor:
     def _keeps(self, status: int) -> bool:
         if status >= 400:
             return self._settings.save_errors
-        return 200 <= status < 300 and status not in NO_CONTENT
+        return 200 <= status < 300 and status not in revisits.NO_CONTENT
 
     async def _ask(
-        self, request: Request, sink: Sink, limit: int, keep: Callable[[int], bool]
+        self, request: Request, sink: Sink, limit: int, keep: Callable[[int], bool], conditions: Mapping[str, str] | None = None
     ) -> Reply | Trouble:
         """Fetch, and give the host's slot free as soon as the body is here."""
         schedule, now = self._schedule, self._clock.now
@@ -149,7 +160,9 @@ class Visitor:
             await hooks.send(RequestSent(request.url, request.host, request.kind.value, request.tries))
         try:
             async with self._with_cookies(request):
-                reply = await self._fetcher.fetch(request, sink, heard=lambda: schedule.answered(request, now()), limit=limit, keep=keep)
+                reply = await self._fetcher.fetch(
+                    request, sink, heard=lambda: schedule.answered(request, now()), limit=limit, keep=keep, conditions=conditions
+                )
             if hooks.on_response and isinstance(reply, Reply):
                 await hooks.send(ResponseReceived(
                     request.url, reply.status, reply.wire_bytes, reply.dns, reply.connect, reply.tls, reply.ttfb, reply.total, reply.reused,

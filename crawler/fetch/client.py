@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -77,10 +77,13 @@ class Fetcher:
         finally:
             await resolver.close()
 
-    async def fetch(self, request: Request, sink: Sink, *, heard: Heard, limit: int, keep: Callable[[int], bool]) -> Reply | Trouble:
+    async def fetch(
+        self, request: Request, sink: Sink, *, heard: Heard, limit: int, keep: Callable[[int], bool],
+        conditions: Mapping[str, str] | None = None,
+    ) -> Reply | Trouble:  # fmt: skip
         """Ask once. The decoded body goes to *sink* when *keep* says so of the status; *heard* is called at the headers.
 
-        At most *limit* decoded bytes are taken; a body beyond that is cut and the reply flagged `truncated`.
+        *conditions* are headers of this request alone. At most *limit* decoded bytes are taken; a body beyond that is cut and the reply flagged `truncated`.
         """
         url = _target(request.url)
         route = self._routes.of(urls.split(request.url)[0])     # what is really asked: a redirect of robots.txt leads elsewhere
@@ -93,7 +96,7 @@ class Fetcher:
         exchange = _Exchange(route.timeouts, now.laps, sink, limit)
         once = _Once(heard)
         try:
-            return await self._exchange(url, route, exchange, once, keep)
+            return await self._exchange(url, route, exchange, once, keep, conditions or {})
         except Trouble as trouble:
             return trouble
         except Exception as error:
@@ -105,10 +108,12 @@ class Fetcher:
             once()
 
     async def _exchange(
-        self, url: yarl.URL, route: Route, exchange: _Exchange, heard: Heard, keep: Callable[[int], bool]
-    ) -> Reply:
+        self, url: yarl.URL, route: Route, exchange: _Exchange, heard: Heard, keep: Callable[[int], bool],
+        conditions: Mapping[str, str],
+    ) -> Reply:  # fmt: skip
+        headers = {**(route.headers or {}), **conditions} if conditions else route.headers
         context = self._session.get(
-            url, allow_redirects=False, ssl=route.ssl, headers=route.headers, timeout=route.client_timeout, proxy=route.proxy,
+            url, allow_redirects=False, ssl=route.ssl, headers=headers, timeout=route.client_timeout, proxy=route.proxy,
             trace_request_ctx=exchange.laps,
         )  # fmt: skip
         with _Deadline(asking.get()) as deadline:

@@ -126,6 +126,10 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     origin: OriginState | None = None
     indexed: Indexed | None = None
     """What the search index keeps of the page, where there is one."""
+    gone: bool = False
+    """The URL has no page any more, if it had one; what it was stays in the history."""
+    renewed: bool = False
+    """The offers are all that the URL leads to now: links that an earlier answer had and this one has not are gone."""
 
 
 class FrontierStatistics(msgspec.Struct, frozen=True, gc=False):
@@ -156,10 +160,13 @@ class Frontier(Protocol):
     async def add(self, offers: Sequence[Request | Rejected]) -> int:
         """Make requests and refusals durable, each once; return how many were new. Repeating it changes nothing."""
 
-    async def claim(self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = ()) -> list[Lease]:
+    async def claim(
+        self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = (), revisits: bool = False
+    ) -> list[Lease]:
         """Return leases of up to *hosts* further hosts that are due, longest due first, and refills of held ones.
 
-        Each has up to *urls* URLs in order of (priority, discovery) that no lease has handed out yet.
+        Each has up to *urls* URLs that no lease has handed out yet: those whose moment has come, the longest due first, then
+        the others in order of (priority, discovery). *revisits*: only URLs with a moment of their own that have a page already.
         A refill that found nothing is left out.
         """
 
@@ -181,8 +188,11 @@ class Frontier(Protocol):
     def grown_hosts(self) -> set[HostId]:
         """Return the hosts that got further URLs since this was last asked."""
 
-    async def next_wake(self) -> float | None:
-        """Return when the next host that is not held, not parked and has something queued may be asked; None: none has."""
+    async def next_wake(self, *, revisits: bool = False) -> float | None:
+        """Return when the next host that is not held, not parked and has something queued may be asked; None: none has.
+
+        *revisits* means the same as in `claim`.
+        """
 
     async def statistics(self) -> FrontierStatistics:
         """Return a frozen snapshot."""

@@ -16,6 +16,7 @@ from crawler.core.model import (
     KINDS,
     CookieRow,
     HostId,
+    Kept,
     Kind,
     LeaseId,
     OriginId,
@@ -48,7 +49,8 @@ class _Url:
         self.state = State.QUEUED if offer.reason is None else State.EXCLUDED
         self.tries = 0
         self.due_at: float | None = None
-        self.page = False
+        self.page: Kept | None = None
+        self.asked_at: float | None = None
         self.failed_status = False
 
 
@@ -68,13 +70,23 @@ class _Host:
         self.state = HostState(id_, name)
         self.urls: list[_Url] = []
 
-    def queued(self) -> list[_Url]:
-        return [url for url in self.urls if url.state == State.QUEUED]
+    def queued(self, revisits: bool = False) -> list[_Url]:  # noqa: FBT001, FBT002 - what `claim` was told
+        waiting = [url for url in self.urls if url.state == State.QUEUED]
+        return [url for url in waiting if url.due_at is not None and url.page is not None] if revisits else waiting
 
-    def wake(self) -> float:
-        waiting = self.queued()
+    def wake(self, revisits: bool = False) -> float:  # noqa: FBT001, FBT002 - likewise
+        waiting = self.queued(revisits)
         ready = any(url.due_at is None for url in waiting)
         return self.state.next_at if ready else max(self.state.next_at, min(url.due_at or 0.0 for url in waiting))
+
+
+def _kept(settled: Settled) -> Kept:
+    """Return what there is of a page to ask for it again by."""
+    attempt, body = settled.attempt, settled.body
+    digest, file = (None, None) if body is None else (body.digest, body.file)
+    if attempt is None or attempt.truncated or attempt.fault is not None:
+        return Kept(None, None, digest, file)
+    return Kept(attempt.etag, attempt.last_modified, digest, file)
 
 
 class MemoryFrontier:
@@ -195,7 +207,15 @@ class MemoryFrontier:
 
     def _settle(self, settled: Settled, url: _Url) -> None:
         url.state, url.tries, url.due_at = settled.state, settled.tries, settled.due_at
-        url.reason, url.rule, url.page = settled.reason, settled.rule, url.page or settled.page
+        url.reason, url.rule = settled.reason, settled.rule
+        if settled.page:
+            url.page = _kept(settled)
+        if settled.gone:
+            url.page = None
+        if settled.attempt is not None:
+            url.asked_at = settled.attempt.at
+        if settled.renewed:
+            self._links.pop(url.id, None)
         status = None if settled.attempt is None else settled.attempt.status
         url.failed_status = settled.state == State.FAILED or (settled.state == State.DONE and (status or 0) >= _GOOD)
         if settled.host is not None:
@@ -215,6 +235,17 @@ class MemoryFrontier:
             if settled.again and child.state == State.DONE and settled.attempt is not None:
                 child.state, child.due_at, child.hops, child.tries = State.QUEUED, settled.attempt.at, offers.hops, 0
 
+    async def revisit(self, before: float) -> int:
+        """Queue what was answered or given up, and last asked before a moment; return how many URLs that were."""
+        late = [
+            url for url in self._by_id.values()
+            if url.state in (State.DONE, State.FAILED) and url.kind is not Kind.ROBOTS and url.asked_at is not None and url.asked_at < before
+        ]  # fmt: skip
+        for url in late:
+            url.state, url.tries, url.due_at, url.failed_status = State.QUEUED, 0, url.asked_at, False
+            self._grow(url)
+        return len(late)
+
     async def park(self, *, after: float, reason: str) -> list[str]:
         """See the port."""
         late = [host for host in self._hosts.values() if host.queued() and host.state.parked is None and host.wake() > after]
@@ -224,27 +255,29 @@ class MemoryFrontier:
 
     # --- leases --------------------------------------------------------------------------------------------------
 
-    async def claim(self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = ()) -> list[Lease]:
+    async def claim(
+        self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = (), revisits: bool = False
+    ) -> list[Lease]:
         """See the port."""
         taken = {held[0].state.host_id for held in self._held.values()}
         due = [
             host for host in self._hosts.values()
-            if host.queued() and host.state.parked is None and host.wake() <= now and host.state.host_id not in taken
+            if host.queued(revisits) and host.state.parked is None and host.wake(revisits) <= now and host.state.host_id not in taken
         ]  # fmt: skip
         wanted = [lease for lease in refill if lease in self._held]
-        for host in sorted(due, key=_Host.wake)[: max(hosts, 0)]:
+        for host in sorted(due, key=lambda host: host.wake(revisits))[: max(hosts, 0)]:
             self._leases += 1
             self._held[self._leases] = (host, set(), set())
             wanted.append(self._leases)
-        leases = [self._hand_out(lease, now, urls) for lease in wanted]
+        leases = [self._hand_out(lease, now, urls, revisits=revisits) for lease in wanted]
         for lease in wanted:
             if not self._held[lease][1]:
                 del self._held[lease]
         return [lease for lease in leases if lease.requests]
 
-    def _hand_out(self, lease: LeaseId, now: float, most: int) -> Lease:
+    def _hand_out(self, lease: LeaseId, now: float, most: int, *, revisits: bool) -> Lease:
         host, out, told = self._held[lease]
-        ready = [url for url in host.queued() if url.id not in out and (url.due_at is None or url.due_at <= now)]
+        ready = [url for url in host.queued(revisits) if url.id not in out and (url.due_at is None or url.due_at <= now)]
         late = sorted((url for url in ready if url.due_at is not None), key=lambda url: url.due_at or 0.0)
         line = [*late, *sorted((url for url in ready if url.due_at is None), key=lambda url: (url.priority, url.id))][:most]
         requests = tuple(self._request(url, host, lease) for url in line)
@@ -258,7 +291,7 @@ class MemoryFrontier:
         origin = urls.split(url.url)[0]
         return Request(
             url.url, origin, host.state.name, url.kind, url.depth, url.priority, url.ruleset, url.hops, url.tries, url.id,
-            host.state.host_id, self._origins[origin].origin_id, lease,
+            host.state.host_id, self._origins[origin].origin_id, lease, url.asked_at is not None, url.page,
         )  # fmt: skip
 
     async def renew(self, leases: Sequence[LeaseId]) -> set[LeaseId]:
@@ -277,11 +310,11 @@ class MemoryFrontier:
         grown, self._grown = self._grown, set()
         return grown
 
-    async def next_wake(self) -> float | None:
+    async def next_wake(self, *, revisits: bool = False) -> float | None:
         """See the port."""
         taken = {held[0].state.host_id for held in self._held.values()}
-        free = [host for host in self._hosts.values() if host.queued() and host.state.parked is None]
-        return min((host.wake() for host in free if host.state.host_id not in taken), default=None)
+        free = [host for host in self._hosts.values() if host.queued(revisits) and host.state.parked is None]
+        return min((host.wake(revisits) for host in free if host.state.host_id not in taken), default=None)
 
     async def statistics(self) -> FrontierStatistics:
         """See the port."""
@@ -289,7 +322,7 @@ class MemoryFrontier:
 
     def _snapshot(self) -> FrontierStatistics:
         count = {state: sum(url.state == state for url in self._by_id.values()) for state in State}
-        pages = sum(url.page for url in self._by_id.values())
+        pages = sum(url.page is not None for url in self._by_id.values())
         errors = sum(url.failed_status for url in self._by_id.values())
         out = sum(len(held[1]) for held in self._held.values())
         numbers = (count[State.QUEUED], count[State.DONE], count[State.FAILED], count[State.EXCLUDED])

@@ -16,7 +16,7 @@ import aiosqlite
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import FAULTS, KINDS, CookieRow, HostId, Kind, LeaseId, Rejected, Request, State, UrlId
+from crawler.core.model import FAULTS, KINDS, CookieRow, HostId, Kept, Kind, LeaseId, Rejected, Request, State, UrlId
 from crawler.frontier import FrontierStatistics, HostState, Lease, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import Gathered, Tally
 from crawler.frontier.opening import open_reader, open_writer
@@ -26,15 +26,29 @@ from crawler.frontier.writing import Writer
 _DUE_HOSTS = """
 SELECT host_id, name, next_at, pace_ms, failures, rest_reason FROM host
 WHERE queued > 0 AND parked IS NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?"""
+_WAKE_OF_REVISITS = """max(h.next_at, (SELECT due_at FROM url u
+  WHERE u.host_id = h.host_id AND u.due_at IS NOT NULL AND u.page_id IS NOT NULL ORDER BY due_at LIMIT 1))"""
+_REVISITED_HOSTS = f"""
+SELECT host_id, name, next_at, pace_ms, failures, rest_reason FROM (
+  SELECT h.*, {_WAKE_OF_REVISITS} AS at FROM host h WHERE queued > 0 AND parked IS NULL AND delayed > 0)
+WHERE at <= ? ORDER BY at LIMIT ?"""
+# What is not whole, or could not be read, is asked for as if there were nothing: the next answer may be better.
 _REQUEST = """
-SELECT u.url_id, o.origin, u.path, u.kind, u.depth, u.priority, u.ruleset, u.hops, u.tries, u.host_id, u.origin_id, u.due_at IS NOT NULL
-FROM json_each(?) j JOIN url u ON u.url_id IN ({choice}) JOIN origin o USING (origin_id) ORDER BY {order}, u.url_id"""
+SELECT u.url_id, o.origin, u.path, u.kind, u.depth, u.priority, u.ruleset, u.hops, u.tries, u.host_id, u.origin_id, u.due_at IS NOT NULL,
+  u.fetch_id IS NOT NULL, u.page_id IS NOT NULL, iif(p.truncated OR p.fault IS NOT NULL, NULL, p.etag),
+  iif(p.truncated OR p.fault IS NOT NULL, NULL, p.last_modified), b.digest, b.file
+FROM json_each(?) j JOIN url u ON u.url_id IN ({choice}) JOIN origin o USING (origin_id) LEFT JOIN fetch p ON p.fetch_id = u.page_id
+  LEFT JOIN body b ON b.body_id = p.body_id ORDER BY {order}, u.url_id"""
 _NEXT_URLS = _REQUEST.format(
     choice="SELECT url_id FROM url WHERE host_id = j.value AND state = 0 AND due_at IS NULL ORDER BY priority, url_id LIMIT ?",
     order="u.priority",
 )
 _DUE_URLS = _REQUEST.format(
     choice="SELECT url_id FROM url WHERE host_id = j.value AND due_at <= ? ORDER BY due_at, url_id LIMIT ?",
+    order="u.due_at",
+)
+_REVISITS = _REQUEST.format(
+    choice="SELECT url_id FROM url WHERE host_id = j.value AND due_at <= ? AND page_id IS NOT NULL ORDER BY due_at, url_id LIMIT ?",
     order="u.due_at",
 )
 _ORIGINS = """
@@ -163,16 +177,19 @@ class SqliteFrontier:
         """Return the rows that are handed out and not settled."""
         return self._out
 
-    async def claim(self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = ()) -> list[Lease]:
+    async def claim(
+        self, *, now: float, hosts: int, urls: int, refill: Sequence[LeaseId] = (), revisits: bool = False
+    ) -> list[Lease]:
         """See the port."""
         async with self._reading:
             held = [self._held[lease] for lease in refill if lease in self._held]
             before = {one.host.host_id: set(one.out) for one in held}
             if hosts > 0:
-                rows = await self._reader.execute_fetchall(_DUE_HOSTS, (round(now * 1000), hosts + len(self._held)))
+                due = _REVISITED_HOSTS if revisits else _DUE_HOSTS
+                rows = await self._reader.execute_fetchall(due, (round(now * 1000), hosts + len(self._held)))
                 free = [row for row in rows if row[0] not in self._by_host][:hosts]
                 held += [self._hold(_host_state(row)) for row in free]
-            return await self._hand_out(held, before, urls, now) if held else []
+            return await self._hand_out(held, before, urls, now, revisits=revisits) if held else []
 
     def _hold(self, host: HostState) -> _Held:
         self._last_lease += 1
@@ -180,12 +197,15 @@ class SqliteFrontier:
         self._held[held.id] = self._by_host[host.host_id] = held
         return held
 
-    async def _hand_out(self, held: list[_Held], before: dict[HostId, set[UrlId]], urls: int, now: float) -> list[Lease]:
+    async def _hand_out(
+        self, held: list[_Held], before: dict[HostId, set[UrlId]], urls: int, now: float, *, revisits: bool
+    ) -> list[Lease]:
         """Read the next URLs of each host; what was out when the reading began is left out, whatever became of it since."""
         hosts = msgspec.json.encode([one.host.host_id for one in held]).decode()
         enough = urls + max(map(len, before.values()), default=0)
-        rows = [*await self._reader.execute_fetchall(_DUE_URLS, (hosts, round(now * 1000), enough))]
-        rows += await self._reader.execute_fetchall(_NEXT_URLS, (hosts, enough))
+        rows = [*await self._reader.execute_fetchall(_REVISITS if revisits else _DUE_URLS, (hosts, round(now * 1000), enough))]
+        if not revisits:
+            rows += await self._reader.execute_fetchall(_NEXT_URLS, (hosts, enough))
         by_host: dict[HostId, list[Request]] = {}
         for row in rows:
             one = self._by_host.get(row[9])
@@ -267,9 +287,12 @@ class SqliteFrontier:
         grown, self.writer.grown = self.writer.grown, set()
         return grown
 
-    async def next_wake(self) -> float | None:
+    async def next_wake(self, *, revisits: bool = False) -> float | None:
         """See the port."""
         sql = "SELECT wake_at, host_id FROM host WHERE queued > 0 AND parked IS NULL ORDER BY wake_at LIMIT ?"
+        if revisits:
+            sql = f"""SELECT {_WAKE_OF_REVISITS} AS at, host_id FROM host h
+                WHERE queued > 0 AND parked IS NULL AND delayed > 0 AND at IS NOT NULL ORDER BY at LIMIT ?"""
         async with self._reading:
             rows = await self._reader.execute_fetchall(sql, (len(self._held) + 1,))
         return next((row[0] / 1000 for row in rows if row[1] not in self._by_host), None)
@@ -350,7 +373,8 @@ def _origin_state(row: Any) -> OriginState:
 
 
 def _request(row: Any, held: _Held) -> Request:
-    row_id, origin, path, kind, depth, priority, ruleset, hops, tries, host_id, origin_id, _ = row
+    row_id, origin, path, kind, depth, priority, ruleset, hops, tries, host_id, origin_id, _, asked, has_page, *kept = row
     return Request(
-        origin + path, origin, held.host.name, KINDS[kind], depth, priority, ruleset, hops, tries, row_id, host_id, origin_id, held.id
-    )
+        origin + path, origin, held.host.name, KINDS[kind], depth, priority, ruleset, hops, tries, row_id, host_id, origin_id, held.id,
+        bool(asked), Kept(*kept) if has_page else None,
+    )  # fmt: skip

@@ -10,6 +10,8 @@ import msgspec
 from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, CookieRow, Kind, UrlId
 from crawler.frontier import Attempt
 
+LINK_CODES = 64
+"""More than there are kinds of links, so that a link is one number."""
 LOOK_UP = """
 SELECT u.url_id, u.fingerprint, o.origin || u.path, u.host_id, u.state, u.depth, u.priority, u.reason,
   u.due_at IS NOT NULL, u.ruleset, u.kind, u.fetch_id IS NOT NULL
@@ -27,8 +29,11 @@ UPDATE url SET state = ?, depth = ?, priority = min(priority, ?), parent_id = co
   hops = coalesce(?, hops), kind = ?, reason = ?,
   rule = ? WHERE url_id = ?"""
 SETTLE_URL = """
-UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id), page_id = coalesce(?, page_id), reason = ?, rule = ?
-WHERE url_id = ?"""
+UPDATE url SET state = ?, tries = ?, due_at = ?, fetch_id = coalesce(?, fetch_id),
+  page_id = CASE WHEN ? THEN NULL ELSE coalesce(?, page_id) END, reason = ?, rule = ? WHERE url_id = ?"""
+OTHER_LINKS = f"""
+DELETE FROM link WHERE src_id = ? AND (dst_id * {LINK_CODES} + kind) * 2 + nofollow NOT IN (SELECT value FROM json_each(?))
+RETURNING dst_id, kind"""
 ADD_FETCH = """
 INSERT INTO fetch (fetch_id, url_id, run_id, at, status, fault, detail, truncated, mime, charset, wire_bytes, ttfb_ms, total_ms, ip,
   redirect_id, body_id, etag, last_modified, title, lang, noindex, links, links_truncated, headers,

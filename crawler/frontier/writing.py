@@ -37,8 +37,10 @@ from crawler.frontier.statements import (
     CHILDREN,
     COUNT_HOST,
     COUNT_RUN,
+    LINK_CODES,
     LIST_URL,
     LOOK_UP,
+    OTHER_LINKS,
     SETTLE_URL,
     STATE_HOST,
     STATE_ORIGIN,
@@ -56,6 +58,7 @@ CAPPED = frozenset({Reason.SCOPE, Reason.TRAP, Reason.LIMIT, Reason.DUPLICATE})
 LATE = 1_000_000
 """Added to the priority of what comes last in its host."""
 SEED_CODE = KIND_CODE[Kind.SEED]
+LISTED_CODE = KIND_CODE[Kind.LISTED]
 
 
 class Writer:
@@ -127,7 +130,7 @@ class Writer:
             await self._add(weighed, tally)
             await self._improve(weighed, tally)
             await self._settle(batch, gathered, weighed, tally, delayed)
-            await self._link(gathered, weighed)
+            await self._link(batch, gathered, weighed)
             await self._list(gathered, weighed)
             await self._ask_again(batch, gathered, weighed, tally)
             await self._propagate(batch, tally)
@@ -313,7 +316,7 @@ class Writer:
             self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
             page_id = fetch_id if settled.page else None
             changes.append(
-                (settled.state, settled.tries, ms(settled.due_at), fetch_id, page_id, settled.reason, settled.rule, url_id)
+                (settled.state, settled.tries, ms(settled.due_at), fetch_id, settled.gone, page_id, settled.reason, settled.rule, url_id)
             )
             if settled.origin is not None:
                 await self._remember_origin(settled.origin)
@@ -330,7 +333,9 @@ class Writer:
                 tally.drop(row.host_id, row.state, row.id)
             return
         tally.move(request.host_id, State.QUEUED, settled.state, was_delayed=was_delayed, delayed=settled.due_at is not None)
-        self.pages += settled.page
+        had_page = request.kept is not None
+        self.pages += settled.page and not had_page
+        self.pages -= settled.gone and had_page
         attempt = settled.attempt
         wrong = attempt is not None and (attempt.fault is not None or (attempt.status or 0) >= 400)
         self.errors += settled.state == State.FAILED or (settled.state == State.DONE and wrong)
@@ -355,7 +360,7 @@ class Writer:
         row = (ms(origin.robots_at), origin.robots_status, fault, origin.robots_text, ms(origin.crawl_delay), origin.origin_id)
         await self.db.execute(STATE_ORIGIN, row)
 
-    async def _link(self, gathered: Gathered, weighed: Weighed) -> None:
+    async def _link(self, batch: Sequence[Settled], gathered: Gathered, weighed: Weighed) -> None:
         if self.links != "all":
             return
         rows = weighed.rows
@@ -364,7 +369,22 @@ class Writer:
             source, target = (rows.get(each) or self.known.row(each) for each in (robots, url))
             if source is not None and target is not None:
                 resolved.append((source, target, kind, False))
-        await self._many("INSERT OR IGNORE INTO link VALUES (?, ?, ?, ?)", gathered.links + resolved)
+        links = gathered.links + resolved
+        renewed = [settled.request.id for settled in batch if settled.renewed]
+        if renewed:
+            await self._unlink(renewed, links)
+        await self._many("INSERT OR IGNORE INTO link VALUES (?, ?, ?, ?)", links)
+
+    async def _unlink(self, sources: Sequence[UrlId], links: Iterable[tuple[int, int, int, bool]]) -> None:
+        """Drop the links of these URLs that are not among *links*, and what a sitemap said of a URL that it lists no longer."""
+        kept: dict[UrlId, dict[tuple[int, int], int]] = {source: {} for source in sources}
+        for source, target, kind, marked in links:
+            if source in kept:      # of several that differ in their mark alone the first is the one that is inserted
+                kept[source].setdefault((target, kind), (target * LINK_CODES + kind) * 2 + marked)
+        for source, codes in kept.items():
+            gone = await self.db.execute_fetchall(OTHER_LINKS, (source, msgspec.json.encode(list(codes.values())).decode()))
+            unlisted = [(row[0], source) for row in gone if row[1] == LISTED_CODE and (row[0], LISTED_CODE) not in codes]
+            await self._many("DELETE FROM listing WHERE url_id = ? AND sitemap_id = ?", unlisted)
 
     async def _list(self, gathered: Gathered, weighed: Weighed) -> None:
         """Write down what sitemaps say of the URLs they list."""
