@@ -151,8 +151,8 @@ class Committer:
             if landed.void:
                 continue        # it never happened
             if is_unchanged(outcome):
-                status = 0 if entry.attempt is None else entry.attempt.status or 0
-                await self._hooks.send(PageUnchanged(outcome.request.url, status, outcome.request.depth))
+                answer = _reply(outcome)
+                await self._hooks.send(PageUnchanged(outcome.request.url, answer.status if answer else 0, outcome.request.depth))
             elif isinstance(outcome, Fetched) and entry.body is not None:
                 reply = outcome.reply
                 file, size = entry.body.file, entry.body.size

@@ -311,16 +311,23 @@ class Feeder:
         horizon = now + max(self._settings.max_rest, 2 * (self._settings.delay or 0.0))     # a gap of one's own is no rest
         wake = await self._frontier.next_wake(revisits=self.revisiting)
         moments = [moment for moment in (until, wake) if moment is not None]
-        if not moments and not self.revisiting:
-            return len(self._schedule) == 0
         if moments and min(moments) <= horizon:
             self._wake = wake
             return False
         if self.revisiting:
-            self.revisiting = False
-            await self._frontier.release(self._schedule.let_go())
-            self.look()
-            return False
+            return await self._turn_to_the_new()
+        return await self._put_off(horizon) if moments else len(self._schedule) == 0
+
+    async def _turn_to_the_new(self) -> bool:
+        """Ask for what has no page yet, as far as the limit leaves room for it."""
+        self.revisiting = False
+        await self._frontier.release(self._schedule.let_go())
+        self.look()
+        self.stir()
+        return False
+
+    async def _put_off(self, horizon: float) -> bool:
+        """Put off who rests too long; return whether nothing is left but that."""
         await self._frontier.release(self._schedule.let_go())
         await self._frontier.park(after=horizon, reason=f"rests longer than {self._settings.max_rest:g} s")
         return await self._frontier.drained()

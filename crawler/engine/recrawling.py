@@ -45,8 +45,8 @@ class Recrawling:
         if recrawl.last != 0:
             await self._hooks.send(Notice(f"goes on with the recrawl that began at {_utc(recrawl.began)}"))
         while recrawl.last is not None and not ending():
-            recrawl, more = await finish(revisit(self._frontier, recrawl))
-            self._recrawl = recrawl
+            reached, more = await finish(revisit(self._frontier, recrawl))
+            self._recrawl = recrawl = reached
             self._queued += more
             queued()
         if recrawl.last is None and self._queued:

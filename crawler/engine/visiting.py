@@ -117,12 +117,8 @@ class Visitor:
                 return Failed(request, reply.fault, reply.detail, reply.reply)
             if reply.status in REDIRECTS:
                 return self._redirected(request, reply)
-            if reply.status == revisits.NOT_MODIFIED:
-                if conditions:
-                    return Unchanged(request, reply)
-                return Failed(request, Fault.PROTOCOL, "status 304 to a request that made no conditions", reply)
             if not self._keeps(reply.status):
-                return Answered(request, reply)
+                return _without_body(request, reply, conditional=bool(conditions))
             if reply.status >= 300:
                 return Answered(request, reply, await draft.keep(reply.mime))
             parsed = await self._parse(request, reply, draft)
@@ -287,6 +283,15 @@ class Visitor:
         mark = urls.mark(target, self._secret)
         kinds = bytes([KIND_CODE[kind]])
         return Offers(target, kinds, bytes([len(rules)]), mark, rules, request.depth, request.ruleset, request.hops + 1, -1)
+
+
+def _without_body(request: Request, reply: Reply, *, conditional: bool) -> Visited:
+    """Return what an answer says that brings no body: 304 is good only for whoever has the page, and has said so."""
+    if reply.status != revisits.NOT_MODIFIED:
+        return Answered(request, reply)
+    if conditional:
+        return Unchanged(request, reply)
+    return Failed(request, Fault.PROTOCOL, "status 304 to a request that made no conditions", reply)
 
 
 def _is_let_in(offers: Offers, canonical: str) -> bool:

@@ -83,7 +83,8 @@ class Fetcher:
     ) -> Reply | Trouble:  # fmt: skip
         """Ask once. The decoded body goes to *sink* when *keep* says so of the status; *heard* is called at the headers.
 
-        *conditions* are headers of this request alone. At most *limit* decoded bytes are taken; a body beyond that is cut and the reply flagged `truncated`.
+        *conditions* are headers of this request alone.
+        At most *limit* decoded bytes are taken; a body beyond that is cut and the reply flagged `truncated`.
         """
         url = _target(request.url)
         route = self._routes.of(urls.split(request.url)[0])     # what is really asked: a redirect of robots.txt leads elsewhere

@@ -237,10 +237,8 @@ class MemoryFrontier:
 
     async def revisit(self, before: float) -> int:
         """Queue what was answered or given up, and last asked before a moment; return how many URLs that were."""
-        late = [
-            url for url in self._by_id.values()
-            if url.state in (State.DONE, State.FAILED) and url.kind is not Kind.ROBOTS and url.asked_at is not None and url.asked_at < before
-        ]  # fmt: skip
+        over = [url for url in self._by_id.values() if url.state in (State.DONE, State.FAILED) and url.kind is not Kind.ROBOTS]
+        late = [url for url in over if url.asked_at is not None and url.asked_at < before]
         for url in late:
             url.state, url.tries, url.due_at, url.failed_status = State.QUEUED, 0, url.asked_at, False
             self._grow(url)

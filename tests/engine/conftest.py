@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -114,6 +116,12 @@ class Crawl:
             return db.execute(sql).fetchall()
         finally:
             db.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Change the database of a crawl at rest: let time pass, say."""
+        with contextlib.closing(sqlite3.connect(self.folder / "crawl.db")) as db, db:
+            yield db
 
     def states(self) -> dict[str, tuple[str, str | None]]:
         """Return path -> (state, reason) of everything but robots.txt."""
