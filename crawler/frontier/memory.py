@@ -216,8 +216,9 @@ class MemoryFrontier:
             url.asked_at = settled.attempt.at
         if settled.renewed:
             self._links.pop(url.id, None)
-        status = None if settled.attempt is None else settled.attempt.status
-        url.failed_status = settled.state == State.FAILED or (settled.state == State.DONE and (status or 0) >= _GOOD)
+        attempt = settled.attempt
+        wrong = attempt is not None and (attempt.fault is not None or (attempt.status or 0) >= _GOOD)
+        url.failed_status = settled.state == State.FAILED or (settled.state == State.DONE and wrong)
         if settled.host is not None:
             self._hosts[settled.host.name].state = settled.host
         if settled.origin is not None:
@@ -235,14 +236,15 @@ class MemoryFrontier:
             if settled.again and child.state == State.DONE and settled.attempt is not None:
                 child.state, child.due_at, child.hops, child.tries = State.QUEUED, settled.attempt.at, offers.hops, 0
 
-    async def revisit(self, before: float) -> int:
-        """Queue what was answered or given up, and last asked before a moment; return how many URLs that were."""
+    async def revisit(self, age: float, *, began: float) -> int:
+        """Queue what was answered or given up, and last asked longer before a moment; return how many URLs that were."""
         over = [url for url in self._by_id.values() if url.state in (State.DONE, State.FAILED) and url.kind is not Kind.ROBOTS]
-        late = [url for url in over if url.asked_at is not None and url.asked_at < before]
-        for url in late:
-            url.state, url.tries, url.due_at, url.failed_status = State.QUEUED, 0, url.asked_at, False
+        due = {url.id: url.asked_at + age for url in over if url.asked_at is not None and url.asked_at + age < began}
+        for row, moment in due.items():
+            url = self._by_id[row]
+            url.state, url.tries, url.due_at, url.failed_status = State.QUEUED, 0, moment, False
             self._grow(url)
-        return len(late)
+        return len(due)
 
     async def park(self, *, after: float, reason: str) -> list[str]:
         """See the port."""
@@ -329,6 +331,13 @@ class MemoryFrontier:
     async def drained(self) -> bool:
         """See the port."""
         return not any(host.queued() and host.state.parked is None for host in self._hosts.values())
+
+    def graph(self) -> dict[tuple[str, str, str], bool]:
+        """Return the links (source, target, kind), and whether each is marked nofollow."""
+        return {
+            (self._by_id[source].url, self._by_id[target].url, kind.value): marked
+            for source, targets in self._links.items() for (target, kind), marked in targets.items()
+        }  # fmt: skip
 
     def fates(self) -> dict[str, tuple[State, int, str | None]]:
         """Return state, depth and reason of every URL: what the contract compares."""

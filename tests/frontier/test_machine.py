@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from crawler.core import urls
-from crawler.core.model import KIND_CODE, Kind, Offers, Reason, Request, State
+from crawler.core.model import KIND_CODE, Fault, Kind, Offers, Reason, Request, State
 from crawler.frontier import Attempt, HostState, Lease, Settled
+from crawler.frontier import recrawling
 from crawler.frontier.memory import MemoryFrontier
+from crawler.frontier.recrawling import Recrawl
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.writing import Writer
 
@@ -100,11 +102,12 @@ class FrontierMachine(RuleBasedStateMachine):
         assert self._run(self.model.add(offers)) == self._run(self.sqlite.add(offers))
         self.acknowledged.update(seeds)
 
-    @rule(hosts=st.integers(1, 3), size=st.integers(1, 4), refill=st.booleans())
-    def claim(self, hosts: int, size: int, refill: bool) -> None:
+    @rule(hosts=st.integers(1, 3), size=st.integers(1, 4), refill=st.booleans(), revisits=st.sampled_from([False, False, True]))
+    def claim(self, hosts: int, size: int, refill: bool, revisits: bool) -> None:
         held = list(self.leases.values()) if refill else []
-        one = self._run(self.model.claim(now=self.now, hosts=hosts, urls=size, refill=[pair[0].id for pair in held]))
-        two = self._run(self.sqlite.claim(now=self.now, hosts=hosts, urls=size, refill=[pair[1].id for pair in held]))
+        more = {"now": self.now, "hosts": hosts, "urls": size, "revisits": revisits}
+        one = self._run(self.model.claim(refill=[pair[0].id for pair in held], **more))
+        two = self._run(self.sqlite.claim(refill=[pair[1].id for pair in held], **more))
         by_host = {lease.host.name: lease for lease in two}
         if len(one) != len(two) or {lease.host.name for lease in one} != by_host.keys():
             # of hosts that wake at the same moment either may go first: hold both sides to the same ones
@@ -117,6 +120,7 @@ class FrontierMachine(RuleBasedStateMachine):
             assert [entry.url for entry in lease.requests] == [entry.url for entry in twin.requests]
             assert [entry.depth for entry in lease.requests] == [entry.depth for entry in twin.requests]
             assert [entry.tries for entry in lease.requests] == [entry.tries for entry in twin.requests]
+            assert [(entry.asked, entry.kept) for entry in lease.requests] == [(entry.asked, entry.kept) for entry in twin.requests]
             self.leases[lease.host.name] = (lease, twin)
             for pair in zip(lease.requests, twin.requests, strict=True):
                 assert pair[0].url not in self.handed, "handed out twice"
@@ -129,7 +133,7 @@ class FrontierMachine(RuleBasedStateMachine):
         pairs = [self.handed.pop(name) for name in names]
         batches: tuple[list[Settled], list[Settled]] = ([], [])
         for pair in pairs:
-            fate = data.draw(st.sampled_from(["page", "page", "page", "retry", "failed", "redirect", "barred"]))
+            fate = data.draw(st.sampled_from(["page", "page", "page", "page", "retry", "failed", "redirect", "barred", "gone", "unchanged"]))
             targets = data.draw(st.lists(st.sampled_from(PATHS), max_size=5))
             wait = data.draw(st.integers(1, 50))
             for batch, entry in zip(batches, pair, strict=True):
@@ -144,10 +148,16 @@ class FrontierMachine(RuleBasedStateMachine):
         at = Attempt(self.now, 200)
         if fate == "page":
             links = offers_of([(url, Kind.A) for url in targets], entry.depth + 1, self.sqlite.secret)
-            return Settled(entry, State.DONE, entry.tries + 1, attempt=at, page=True, offers=links, host=host)
+            at = Attempt(self.now, 200, etag=f"{wait}", fault=Fault.PARSE if wait % 5 == 0 else None)
+            return Settled(entry, State.DONE, entry.tries + 1, attempt=at, page=True, offers=links, host=host, renewed=entry.asked)
         if fate == "redirect" and targets:
             links = offers_of([(targets[0], Kind.REDIRECT)], entry.depth, self.sqlite.secret, entry.hops + 1)
-            return Settled(entry, State.DONE, 1, attempt=Attempt(self.now, 302, redirected=True), offers=links, host=host)
+            moved = Attempt(self.now, 302, redirected=True)
+            return Settled(entry, State.DONE, 1, attempt=moved, offers=links, host=host, gone=True, renewed=entry.asked)
+        if fate == "gone":
+            return Settled(entry, State.DONE, 1, attempt=Attempt(self.now, 404), host=host, gone=True, renewed=entry.asked)
+        if fate == "unchanged":
+            return Settled(entry, State.DONE, 1, attempt=Attempt(self.now, 304), host=host)
         if fate == "retry":
             return Settled(entry, State.QUEUED, entry.tries + 1, self.now + wait, attempt=Attempt(self.now, 500), host=host)
         if fate == "barred":
@@ -166,6 +176,15 @@ class FrontierMachine(RuleBasedStateMachine):
             late = self._settled(entry, "page", PATHS[:2], 1)
             assert {entry.lease} == self._run(frontier.commit([late]))
         assert before == self.fates()
+
+    @rule(age=st.integers(0, 60))
+    def revisit(self, age: int) -> None:
+        """What is older is queued again by both, whatever batches that takes."""
+        recrawl, queued = Recrawl(float(age), self.now), 0
+        while recrawl.last is not None:
+            recrawl, more = self._run(recrawling.revisit(self.sqlite, recrawl))
+            queued += more
+        assert self._run(self.model.revisit(float(age), began=self.now)) == queued
 
     @rule(seconds=st.integers(1, 60))
     def wait(self, seconds: int) -> None:
@@ -217,6 +236,15 @@ class FrontierMachine(RuleBasedStateMachine):
         assert self._run(self.model.drained()) == self._run(self.sqlite.drained())
         wakes = self._run(self.model.next_wake()), self._run(self.sqlite.next_wake())
         assert wakes[0] == (None if wakes[1] is None else pytest.approx(wakes[1]))
+        wakes = self._run(self.model.next_wake(revisits=True)), self._run(self.sqlite.next_wake(revisits=True))
+        assert wakes[0] == (None if wakes[1] is None else pytest.approx(wakes[1]))
+
+    @invariant()
+    def the_link_graphs_are_the_same(self) -> None:
+        with sqlite3.connect(self.folder / "crawl.db") as db:
+            rows = db.execute("SELECT src, dst, kind, nofollow FROM links").fetchall()
+        db.close()
+        assert self.model.graph() == {(source, target, kind): bool(marked) for source, target, kind, marked in rows}
 
     @invariant()
     def counters_are_what_a_count_would_say(self) -> None:
@@ -304,7 +332,11 @@ def reuse_a_lease(monkeypatch):
     monkeypatch.setattr(SqliteFrontier, "_hold", same)
 
 
-MISTAKES = [lose_a_child, settle_double, take_the_wrong_depth, forget_a_host_counter, reuse_a_lease]
+def count_errors_twice(monkeypatch):
+    monkeypatch.setattr(recrawling._Row, "wrong", 0)
+
+
+MISTAKES = [lose_a_child, settle_double, take_the_wrong_depth, forget_a_host_counter, reuse_a_lease, count_errors_twice]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
