@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from crawler.core import urls
-from crawler.core.model import KIND_CODE, NO_OFFERS, Kind, Link, Offers, Reason, Rejected, Reply, Request, RobotsRead, State
-from crawler.frontier import Attempt, Frontier, HostState, Lease, OriginState, Settled, writing
+from crawler.core.model import KIND_CODE, NO_OFFERS, Body, Kept, Kind, Link, Offers, Reason, Rejected, Reply, Request, RobotsRead, State
+from crawler.frontier import Attempt, Frontier, HostState, Lease, OriginState, Settled, recrawling, writing
 from crawler.frontier.memory import MemoryFrontier
+from crawler.frontier.recrawling import Recrawl
 from crawler.frontier.sqlite import SqliteFrontier
 
 NOW = 1_000_000.0
@@ -606,3 +607,153 @@ async def test_a_url_is_the_same_value_however_it_travels(stored):
     [lease] = await claim(stored)
 
     assert lease == msgspec.msgpack.decode(msgspec.msgpack.encode(lease), type=Lease)
+
+
+# --- asking again ----------------------------------------------------------------------------------------------------
+
+
+async def revisit(frontier: Frontier, age: float = 10.0, *, began: float = NOW + 100) -> int:
+    """Queue again what was last asked longer than *age* before a moment."""
+    if isinstance(frontier, MemoryFrontier):
+        return await frontier.revisit(age, began=began)
+    recrawl, queued = Recrawl(age, began), 0
+    while recrawl.last is not None:
+        recrawl, more = await recrawling.revisit(frontier, recrawl)
+        queued += more
+    return queued
+
+
+async def settle(frontier: Frontier, **fates) -> None:
+    """Claim everything and settle it: name of the page -> what to make of its request."""
+    leases = await claim(frontier, now=NOW + 200)
+    entries = {entry.url[-1]: entry for lease in leases for entry in lease.requests}
+    assert fates.keys() == entries.keys()
+    assert set() == await frontier.commit([make(entries[name]) for name, make in fates.items()])
+    await frontier.release([lease.id for lease in leases])
+
+
+def answer(status: int, **more):
+    return lambda entry: Settled(entry, State.DONE, 1, attempt=Attempt(NOW, status), **more)
+
+
+async def test_what_is_known_of_a_page_comes_with_the_request_that_asks_for_it_again(frontier):
+    body = Body(b"d" * 32, 5, "pages/h.test/aa/x.html")
+    tagged = Attempt(NOW, 200, etag='"v1"', last_modified="then")
+    await frontier.add([request(A), request(B), request(C)])
+    await settle(
+        frontier, a=lambda entry: Settled(entry, State.DONE, 1, attempt=tagged, body=body, page=True), c=answer(404, gone=True),
+        b=lambda entry: Settled(entry, State.DONE, 1, attempt=msgspec.structs.replace(tagged, truncated=True), body=body, page=True),
+    )  # fmt: skip
+    assert 3 == await revisit(frontier)
+
+    [lease] = await claim(frontier, now=NOW + 200)
+    assert [
+        Kept('"v1"', "then", body.digest, body.file), Kept(None, None, body.digest, body.file), None,
+    ] == [entry.kept for entry in lease.requests]  # fmt: skip
+    assert [(True, 0)] * 3 == [(entry.asked, entry.tries) for entry in lease.requests]
+
+
+async def test_only_what_is_old_enough_and_over_is_queued_again(frontier):
+    await frontier.add([request(A), request(B), request(C), refused("http://h.test/d")])
+    [lease] = await claim(frontier)
+    late = Settled(lease.requests[1], State.FAILED, 3, attempt=Attempt(NOW + 95, 500))
+    await frontier.commit([page(lease.requests[0]), late])
+
+    assert 1 == await revisit(frontier)
+    assert (2, 0, 1, 1) == (lambda now: (now.queued, now.done, now.failed, now.excluded))(await frontier.statistics())
+    assert 0 == await revisit(frontier)
+
+
+async def test_an_error_that_is_asked_again_counts_once(frontier):
+    await frontier.add([request(A)])
+    await settle(frontier, a=answer(404, gone=True))
+    assert 1 == await revisit(frontier)
+    assert 0 == (await frontier.statistics()).errors
+    await settle(frontier, a=answer(404, gone=True))
+    assert 1 == (await frontier.statistics()).errors
+
+
+async def test_the_number_of_pages_follows_what_is_a_page(frontier):
+    await frontier.add([request(A), request(B)])
+    await settle(frontier, a=page, b=page)
+    counts = []
+    for fate in (answer(304), page, answer(500), answer(410, gone=True), page):
+        await revisit(frontier)
+        await settle(frontier, a=fate, b=page)
+        counts.append((await frontier.statistics()).pages)
+    assert [2, 2, 2, 1, 2] == counts
+
+
+async def test_links_that_an_answer_has_no_longer_are_gone_and_those_it_has_are_as_it_marks_them(frontier):
+    secret = secret_of(frontier)
+    await frontier.add([request(A)])
+    await settle(frontier, a=lambda entry: page(entry, offers(B, C, secret=secret)))
+    await settle(frontier, b=page, c=page)
+    await revisit(frontier)
+    new = offers(C, secret=secret, reason=Reason.NOFOLLOW)
+    await settle(frontier, a=lambda entry: page(entry, new, renewed=True), b=page, c=lambda entry: page(entry, offers(A, secret=secret)))
+
+    expected = {(A, C, "a"): True, (C, A, "a"): False}
+    if isinstance(frontier, MemoryFrontier):
+        assert expected == frontier.graph()
+    else:
+        rows = await frontier.writer.db.execute_fetchall("SELECT src, dst, kind, nofollow FROM links")
+        assert expected == {tuple(row[:3]): bool(row[3]) for row in rows}
+
+
+async def test_what_has_a_page_can_be_asked_for_alone(frontier):
+    other = "http://other.test/x"
+    await frontier.add([request(A), request(B)])
+    await settle(frontier, a=page, b=answer(404))
+    await revisit(frontier)
+    await frontier.add([request(C), request(other)])
+
+    assert NOW + 10 == await frontier.next_wake(revisits=True)
+    assert [] == await frontier.claim(now=NOW + 9, hosts=9, urls=9, revisits=True)
+    [lease] = await frontier.claim(now=NOW + 11, hosts=9, urls=9, revisits=True)
+    assert [A] == [entry.url for entry in lease.requests]
+    await frontier.commit([page(lease.requests[0])])
+    assert [] == await frontier.claim(now=NOW + 11, hosts=9, urls=9, refill=[lease.id], revisits=True)
+    assert None is await frontier.next_wake(revisits=True)
+    await frontier.release([lease.id])
+    assert {B, C, other} == set(await claimed(frontier, now=NOW + 11))
+
+
+# --- how a recrawl is remembered -------------------------------------------------------------------------------------
+
+
+async def test_a_recrawl_goes_on_where_it_was_until_it_is_over_or_another_age_is_asked_for(stored, monkeypatch):
+    monkeypatch.setattr(recrawling, "AT_ONCE", 2)
+    await stored.add([request(f"http://h.test/{number}") for number in range(5)])
+    [lease] = await claim(stored)
+    await stored.commit([page(entry) for entry in lease.requests])
+    assert None is await recrawling.open_recrawl(stored, None, now=NOW + 100)
+    first = await recrawling.open_recrawl(stored, 10.0, now=NOW + 100)
+    reached, queued = await recrawling.revisit(stored, first)
+
+    assert (2, 2) == (queued, reached.last)
+    assert [reached, reached] == [await recrawling.open_recrawl(stored, age, now=NOW + 500) for age in (None, 10.0)]
+    assert Recrawl(20.0, NOW + 500) == await recrawling.open_recrawl(stored, 20.0, now=NOW + 500)
+    await recrawling.close_recrawl(stored)
+    assert None is await recrawling.open_recrawl(stored, None, now=NOW + 600)
+
+
+async def test_each_url_is_asked_again_as_often_as_it_changes(stored):
+    """A page that changed at every visit is due after the least age, one that never did after several of it."""
+    await stored.add([request(A), request(B)])
+    same = Body(b"s" * 32, 1, "pages/same")
+    for visit in range(4):
+        for lease in await claim(stored, now=NOW + 20):
+            bodies = {A: Body(bytes([visit]) * 32, 1, f"pages/{visit}"), B: same}
+            await stored.commit([
+                Settled(entry, State.DONE, 1, attempt=Attempt(NOW + visit, 200), page=True, body=bodies[entry.url])
+                for entry in lease.requests
+            ])  # fmt: skip
+            await stored.release([lease.id])
+        if visit < 3:
+            assert 2 == await revisit(stored, 0.0, began=NOW + visit + 1)
+    recrawl, queued = await recrawling.revisit(stored, Recrawl((10.0, 100.0), NOW + 3 + 11))
+    assert 1 == queued
+    assert [A] == await claimed(stored, now=NOW + 20)
+    recrawl, queued = await recrawling.revisit(stored, Recrawl((10.0, 100.0), NOW + 3 + 34))
+    assert 1 == queued
