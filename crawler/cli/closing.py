@@ -52,7 +52,7 @@ class FailOn(msgspec.Struct, frozen=True):
     def reached(self, summary: Summary) -> bool:
         """Tell whether a run had more errors than it may."""
         errors = sum(times for _, times in summary.errors)
-        asked = errors + summary.run_pages
+        asked = errors + summary.run_pages + summary.unchanged
         return errors > (self.most * asked if self.share else self.most)
 
 
@@ -79,17 +79,19 @@ def lines(summary: Summary, way: Way) -> list[str]:
     """Return the last words of a run: one sentence, then what there is to know and to do."""
     if _was_finished_before(summary, way):
         return _finished_before(summary, way)
-    rows = [*_trouble(summary, way), *_next(summary, way)]
+    rows = [*_recrawled(summary, way), *_trouble(summary, way), *_next(summary, way)]
     return [_sentence(summary), *_aligned(rows)]
 
 
 def _was_finished_before(summary: Summary, way: Way) -> bool:
     """Tell whether there was nothing to do. The moment of a run that finds its work done looks like no other."""
-    return way.resumed and summary.outcome == "finished" and not (summary.run_pages or summary.queued or summary.errors)
+    nothing = not (summary.run_pages or summary.queued or summary.errors or summary.unchanged or summary.gone)
+    return way.resumed and summary.outcome == "finished" and nothing
 
 
 def _finished_before(summary: Summary, way: Way) -> list[str]:
     rows: list[Row] = [("look", "", way.ask("query", "pages")), ("", "", way.ask("status"))]
+    rows.append(("again", "", f"{way.again('--recrawl', '1d')}   (asks again what was last asked more than a day ago)"))
     if way.fresh:
         rows.append(("anew", "", f"{way.again('--fresh')}   (keeps the old folder under another name)"))
     return [f"{way.output} is finished: {words.count(summary.pages, 'page')}, nothing is waiting.", *_aligned(rows)]
@@ -113,6 +115,14 @@ def _sentence(summary: Summary) -> str:
         return f"Finished for now in {took}: {pages} ({received}), {errors}, {hosts} put off."
     left = f", {waiting}" if summary.queued else ""
     return f"Finished in {took}: {pages} ({received}), {errors}{left}."
+
+
+def _recrawled(summary: Summary, way: Way) -> list[Row]:
+    if not summary.recrawl:
+        return []
+    new = summary.run_pages - summary.changed
+    parts = [(summary.unchanged, "unchanged"), (summary.changed, "changed"), (summary.gone, "gone or moved"), (new, "new")]
+    return [("recrawl", ", ".join(f"{number:,} {what}" for number, what in parts if number) or "nothing old enough", way.ask("diff"))]
 
 
 def _errors(summary: Summary) -> int:

@@ -78,7 +78,7 @@ def read_age(raw: Raw) -> float | tuple[float, float]:
         found = (read_duration(least), read_duration(most)) if dots else read_duration(least)
     except ValueError:
         raise ValueError(expected) from None
-    if isinstance(found, tuple) and not 0 < found[0] <= found[1]:
+    if not 0 < found[0] <= found[1] if isinstance(found, tuple) else found < 0:
         raise ValueError(expected)
     return found
 

@@ -41,7 +41,7 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # limits
     max_pages: Count | None = None
     """Pages stored over the whole crawl; exact."""
-    recrawl: Seconds | tuple[Seconds, Seconds] | None = None
+    recrawl: float | tuple[float, float] | None = None      # bounds within this union crash msgspec 0.22 when garbage is collected
     """Seconds after which what was asked is asked again in this run; a pair are the bounds of an interval that follows how often
     a URL changes. None: only what waits is asked."""
     max_time: Annotated[float, Meta(gt=0)] | None = None
