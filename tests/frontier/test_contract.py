@@ -660,7 +660,8 @@ async def test_only_what_is_old_enough_and_over_is_queued_again(frontier):
     await frontier.commit([page(lease.requests[0]), late])
 
     assert 1 == await revisit(frontier)
-    assert (2, 0, 1, 1) == (lambda now: (now.queued, now.done, now.failed, now.excluded))(await frontier.statistics())
+    now = await frontier.statistics()
+    assert (2, 0, 1, 1) == (now.queued, now.done, now.failed, now.excluded)
     assert 0 == await revisit(frontier)
 
 
@@ -752,8 +753,6 @@ async def test_each_url_is_asked_again_as_often_as_it_changes(stored):
             await stored.release([lease.id])
         if visit < 3:
             assert 2 == await revisit(stored, 0.0, began=NOW + visit + 1)
-    recrawl, queued = await recrawling.revisit(stored, Recrawl((10.0, 100.0), NOW + 3 + 11))
-    assert 1 == queued
+    assert 1 == (await recrawling.revisit(stored, Recrawl((10.0, 100.0), NOW + 3 + 11)))[1]
     assert [A] == await claimed(stored, now=NOW + 20)
-    recrawl, queued = await recrawling.revisit(stored, Recrawl((10.0, 100.0), NOW + 3 + 34))
-    assert 1 == queued
+    assert 1 == (await recrawling.revisit(stored, Recrawl((10.0, 100.0), NOW + 3 + 34)))[1]

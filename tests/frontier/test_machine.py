@@ -21,8 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from crawler.core import urls
 from crawler.core.model import KIND_CODE, Fault, Kind, Offers, Reason, Request, State
-from crawler.frontier import Attempt, HostState, Lease, Settled
-from crawler.frontier import recrawling
+from crawler.frontier import Attempt, HostState, Lease, Settled, recrawling
 from crawler.frontier.memory import MemoryFrontier
 from crawler.frontier.recrawling import Recrawl
 from crawler.frontier.sqlite import SqliteFrontier
@@ -144,7 +143,9 @@ class FrontierMachine(RuleBasedStateMachine):
         assert set() == self._run(self.model.commit(batches[0])) == self._run(self.sqlite.commit(batches[1]))
         self.old += pairs
 
-    def _settled(self, entry: Request, fate: str, targets: list[str], wait: int) -> Settled:
+    def _settled(
+        self, entry: Request, fate: str, targets: list[str], wait: int
+    ) -> Settled:
         host = HostState(entry.host_id, entry.host, self.now + wait / 10, 1.0, 0, None)
         at = Attempt(self.now, 200)
         if fate == "page":
@@ -155,10 +156,10 @@ class FrontierMachine(RuleBasedStateMachine):
             links = offers_of([(targets[0], Kind.REDIRECT)], entry.depth, self.sqlite.secret, entry.hops + 1)
             moved = Attempt(self.now, 302, redirected=True)
             return Settled(entry, State.DONE, 1, attempt=moved, offers=links, host=host, gone=True, renewed=entry.asked)
-        if fate == "gone":
-            return Settled(entry, State.DONE, 1, attempt=Attempt(self.now, 404), host=host, gone=True, renewed=entry.asked)
-        if fate == "unchanged":
-            return Settled(entry, State.DONE, 1, attempt=Attempt(self.now, 304), host=host)
+        if fate in ("gone", "unchanged"):
+            gone = fate == "gone"
+            attempt = Attempt(self.now, 404 if gone else 304)
+            return Settled(entry, State.DONE, 1, attempt=attempt, host=host, gone=gone, renewed=gone and entry.asked)
         if fate == "retry":
             return Settled(entry, State.QUEUED, entry.tries + 1, self.now + wait, attempt=Attempt(self.now, 500), host=host)
         if fate == "barred":
