@@ -73,7 +73,7 @@ class FileDraft:
 
     async def _open(self, path: Path) -> None:
         """Open the file and keep it in one step, so that whoever is cancelled meanwhile still has it to close."""
-        self._file = await aiofiles.open(path, "xb", opener=_private, executor=self._archive.executor)
+        self._file = await aiofiles.open(path, "xb", opener=private, executor=self._archive.executor)
 
     def head(self, size: int) -> bytes:
         """Return the first bytes, for the parser; a spilled body is read back by `read_head`."""
@@ -194,15 +194,20 @@ class FileArchive:
         """Remember a kept draft until its flush."""
         self._kept.setdefault(body.digest, []).append(draft)
 
+    def given(self, body: Body) -> FileDraft:
+        """Return a draft of a body, which is nobody's any more; which one of equal ones makes no difference."""
+        draft = self._kept[body.digest].pop()
+        if not self._kept[body.digest]:
+            del self._kept[body.digest]
+        return draft
+
     async def flush(self, bodies: Collection[Body], *, stored: Mapping[bytes, str]) -> None:
         """See the port."""
         work: list[tuple[Path, FileDraft]] = []
         spare: list[Path] = []
         seen = set(stored)
         for body in bodies:
-            draft = self._kept[body.digest].pop()
-            if not self._kept[body.digest]:
-                del self._kept[body.digest]
+            draft = self.given(body)
             if body.digest not in seen:
                 seen.add(body.digest)
                 work.append((self.folder / body.file, draft))
@@ -234,7 +239,7 @@ class FileArchive:
         if draft.spill is not None:
             return draft.spill
         path = self.new_temporary()
-        with open(path, "xb", buffering=0, opener=_private) as file:
+        with open(path, "xb", buffering=0, opener=private) as file:
             view = memoryview(draft.data)
             while view:     # a full disk can write less than it was given
                 view = view[file.write(view) :]
@@ -242,7 +247,7 @@ class FileArchive:
 
     def _announce(self, names: list[str]) -> None:
         intent = self._temporary / "intent"
-        with open(intent, "wb", buffering=0, opener=_private) as file:
+        with open(intent, "wb", buffering=0, opener=private) as file:
             file.write("".join(f"{name}\n" for name in names).encode("ascii"))
             if self._syncer is not None:
                 os.fsync(file.fileno())
@@ -275,7 +280,7 @@ class FileArchive:
             )
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
     """Open for us alone, and never through a link that somebody planted."""
     return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 

@@ -175,6 +175,8 @@ OPTIONS: tuple[Option, ...] = (
            "a URL first, or nothing"),
     Option("index", ("--index",), words("text", "off"), KEEPING, "keep titles and text of pages in an index, for crawler search (text), or "
            "not (off)"),
+    Option("save", ("--save",), words("files", "warc", "none"), KEEPING, "where bodies go: one file for each (files), WARC files with all "
+           "requests and answers (warc), or nowhere (none)"),
     Option("save_errors", ("--save-errors/--no-save-errors",), SWITCH, KEEPING, "keep the bodies of answers with status 400 and above"),
     Option("skip_bad_seeds", ("--skip-bad-seeds/--no-skip-bad-seeds",), SWITCH, SEEDS, "go on without the lines that are no usable URL",
            remembered=False),

@@ -318,6 +318,21 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
 NOTHING_PARSED = Parsed()
 
 
+class Wire(msgspec.Struct, frozen=True, gc=False):
+    """The heads of an exchange as they went over the wire, for an archive that keeps them; secrets of the request are hidden."""
+
+    asked: tuple[tuple[str, str], ...]
+    """Headers of the request, in order."""
+    version: str
+    """HTTP version of the answer, such as `1.1`."""
+    reason: str
+    """The words behind the status."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Headers of the answer, byte for byte, in order."""
+    ip: str | None
+    """Address that answered; None behind a proxy."""
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """The head of an answer and how its body arrived."""
 
@@ -340,6 +355,8 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     """Seconds for the TLS handshake."""
     reused: bool = False
     """The connection had served an earlier request."""
+    wire: Wire | None = None
+    """Kept only where an archive wants it."""
 
     def header(self, name: str) -> str | None:
         """Return the first header of that (lower-case) name, or None."""
@@ -377,6 +394,23 @@ class Body(msgspec.Struct, frozen=True, gc=False):
     digest: bytes
     size: int
     file: str
+    offset: int | None = None
+    """Where in a WARC file the record with the body begins; None for a file that is the body."""
+    length: int | None = None
+    """Bytes of that record in the file, compressed."""
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where the record of an answer lies in a WARC file, and where in the file the next one begins."""
+
+    volume: int
+    """Row of the WARC file."""
+    file: str
+    offset: int
+    length: int
+    end: int
+    revisit: bool = False
+    """The record has no body: that lies elsewhere."""
 
 
 # --- outcomes: what a visit came to -------------------------------------------------------------------------------

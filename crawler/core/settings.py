@@ -164,6 +164,8 @@ class _Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How much of the link graph is kept: all of it, who was first to link to a URL, or nothing."""
     index: Literal["text", "off"] = "off"
     """`text`: titles and text of pages are kept in a search index; `off`: they are not."""
+    save: Literal["files", "warc", "none"] = "files"
+    """Where bodies go: a file for each, WARC files with the requests and the headers, or nowhere."""
     save_errors: bool = False
     """Keep the bodies of answers with status 400 and above."""
 

@@ -16,10 +16,9 @@ import aiohttp
 import yarl
 from aiohttp.abc import AbstractCookieJar
 
-from crawler.core import urls
-from crawler.core.model import Fault, Reply, Request
+from crawler.core import secrets, urls
+from crawler.core.model import Fault, Reply, Request, Wire
 from crawler.core.settings import Settings
-from crawler.core.targets import Timeouts
 from crawler.fetch.connector import knock
 from crawler.fetch.decode import DecodeError, Decoder, codings_of
 from crawler.fetch.faults import TooSlow, detail_of, fault_of
@@ -53,10 +52,11 @@ class Trouble(Exception):
 class Fetcher:
     """The session and everything that one request may do to us."""
 
-    def __init__(self, session: aiohttp.ClientSession, guard: Guard, routes: Routes) -> None:
+    def __init__(self, session: aiohttp.ClientSession, guard: Guard, routes: Routes, *, wired: bool = False) -> None:
         self._session = session
         self._guard = guard
         self._routes = routes
+        self._wired = wired
 
     @classmethod
     @asynccontextmanager
@@ -73,7 +73,7 @@ class Fetcher:
         jar = aiohttp.DummyCookieJar() if cookies is None else cookies     # an empty jar is false
         try:
             async with open_session(settings, guard, resolver, routes=routes, cookies=jar) as session:
-                yield cls(session, guard, routes)
+                yield cls(session, guard, routes, wired=settings.save == "warc")
         finally:
             await resolver.close()
 
@@ -94,7 +94,7 @@ class Fetcher:
             return Trouble(Fault.GUARD, refusal)
         now = Asking(route.via, route.timeouts, route.socks, proxied=route.proxied)
         asking.set(now)
-        exchange = _Exchange(route.timeouts, now.laps, sink, limit)
+        exchange = _Exchange(route, now.laps, sink, limit, wired=self._wired)
         once = _Once(heard)
         try:
             return await self._exchange(url, route, exchange, once, keep, conditions or {})
@@ -152,8 +152,10 @@ class Fetcher:
 class _Exchange:
     """One answer as it arrives."""
 
-    def __init__(self, timeouts: Timeouts, laps: Laps, sink: Sink, limit: int) -> None:
-        self._slowest = timeouts.min_rate or 0.0
+    def __init__(self, route: Route, laps: Laps, sink: Sink, limit: int, *, wired: bool) -> None:
+        self._route = route
+        self._wired = wired
+        self._slowest = route.timeouts.min_rate or 0.0
         self.laps = laps
         self._sink = sink
         self._limit = limit
@@ -256,7 +258,21 @@ class _Exchange:
             connect=self.laps.connect,
             tls=self.laps.tls,
             reused=self.laps.reused,
+            wire=self._wire_of(response) if self._wired else None,
         )
+
+    def _wire_of(self, response: aiohttp.ClientResponse) -> Wire:
+        """Return the heads of both sides. What is meant for one origin only is a secret, whatever its name."""
+        own = {name.lower() for name in self._route.headers or ()}
+        asked = tuple(
+            (name, secrets.REDACTED if name.lower() in own or secrets.is_secret(name) else value)
+            for name, value in response.request_info.headers.items()
+        )
+        version = response.version
+        return Wire(
+            asked, "1.1" if version is None else f"{version.major}.{version.minor}", response.reason or "", response.raw_headers,
+            None if self._route.proxied else self._ip,
+        )  # fmt: skip
 
 
 class _Once:

@@ -22,6 +22,7 @@ from crawler.core.model import (
     Link,
     Offers,
     OriginId,
+    Place,
     Rejected,
     Request,
     State,
@@ -130,6 +131,8 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     """The URL has no page any more, if it had one; what it was stays in the history."""
     renewed: bool = False
     """The offers are all that the URL leads to now: links that an earlier answer had and this one has not are gone."""
+    place: Place | None = None
+    """Where the answer lies in a WARC file."""
 
 
 class FrontierStatistics(msgspec.Struct, frozen=True, gc=False):

@@ -133,6 +133,8 @@ class Ledger:
             sql = "UPDATE run SET ended_at = ?, outcome = ? WHERE run_id = ?"
             await self._db.execute(sql, (round(now * 1000), outcome, self._frontier.writer.run_id))
             await self._remember("clean", "1" if clean else "0")
+            if outcome != "failed":     # then what was written last may have no rows: the next start cuts it off
+                await self._db.execute("UPDATE warc SET closed = 1 WHERE closed = 0")
         await self._db.execute("PRAGMA analysis_limit = 1000")
         await self._db.execute("PRAGMA optimize")
         await self._db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")

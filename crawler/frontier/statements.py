@@ -63,6 +63,7 @@ COUNT_RUN = "UPDATE run SET requests = requests + ?, connections = connections +
 ADD_COOKIE = "INSERT INTO cookie VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SET_COOKIE = """value = excluded.value, expires = excluded.expires, host_only = excluded.host_only, secure = excluded.secure,
   http_only = excluded.http_only, pinned = excluded.pinned"""
+ADD_RECORD = "INSERT INTO warc_record (fetch_id, warc_id, offset, length) VALUES (?, ?, ?, ?)"
 COOKIES = "SELECT site, host, name, path, value, expires, host_only, secure, http_only, pinned FROM cookie WHERE site = ?"
 DIGESTS_A_QUERY = 32
 FIND_BODIES = f"SELECT digest, body_id, file FROM body WHERE digest IN ({', '.join('?' * DIGESTS_A_QUERY)})"

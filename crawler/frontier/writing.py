@@ -13,7 +13,7 @@ import aiosqlite
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, Body, Kind, OriginId, Reason, State, UrlId
+from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, Body, Kind, OriginId, Place, Reason, State, UrlId
 from crawler.frontier import Attempt, HostState, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import (
     ROBOTS_CODE,
@@ -32,6 +32,7 @@ from crawler.frontier.known import Known
 from crawler.frontier.statements import (
     ADD_COOKIE,
     ADD_FETCH,
+    ADD_RECORD,
     ADD_URL,
     BETTER_URL,
     CHILDREN,
@@ -295,6 +296,7 @@ class Writer:
     ) -> None:
         bodies = await self._add_bodies(batch)
         fetches: list[tuple[object, ...]] = []
+        places: list[tuple[int, Place]] = []
         changes: list[tuple[object, ...]] = []
         entries: list[Entry] = []
         for settled in batch:
@@ -313,6 +315,8 @@ class Writer:
                 fetches.append((fetch_id, url_id, self.run_id, *row))
                 if settled.page and self.index.wanted:
                     entries.append((url_id, fetch_id, settled.indexed))
+                if settled.place is not None:
+                    places.append((fetch_id, settled.place))
             self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
             page_id = fetch_id if settled.page else None
             changes.append(
@@ -321,6 +325,9 @@ class Writer:
             if settled.origin is not None:
                 await self._remember_origin(settled.origin)
         await self._many(ADD_FETCH, fetches)
+        await self._many(ADD_RECORD, [(fetch_id, place.volume, place.offset, place.length) for fetch_id, place in places])
+        ends = {place.volume: place.end for _, place in places}
+        await self._many("UPDATE warc SET bytes = ? WHERE warc_id = ?", [(end, volume) for volume, end in ends.items()])
         await self._many(SETTLE_URL, changes)
         await self.index.put(entries)
         await self._many(f"UPDATE url SET kind = {ROBOTS_CODE} WHERE url_id = ?", [(row,) for row in tally.dropped])
@@ -350,8 +357,8 @@ class Writer:
             return {}
         ids = {digest: row for digest, (row, _) in (await stored_bodies(self.db, bodies)).items()}
         new = [body for digest, body in bodies.items() if digest not in ids]
-        rows = [(row, body.digest, body.size, body.file) for row, body in enumerate(new, self._next["body"])]
-        await self._many("INSERT INTO body (body_id, digest, bytes, file) VALUES (?, ?, ?, ?)", rows)
+        rows = [(row, body.digest, body.size, body.file, body.offset, body.length) for row, body in enumerate(new, self._next["body"])]
+        await self._many("INSERT INTO body (body_id, digest, bytes, file, offset, length) VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._next["body"] += len(rows)
         return ids | {digest: row for row, digest, *_ in rows}
 
