@@ -33,7 +33,7 @@ LARGEST = 1024 * 1024 * 1024
 Begin = Callable[[Callable[[int], str]], Awaitable[tuple[int, str]]]
 
 _FILE = re.compile(r"warc/crawl-[0-9]{14}-[0-9]{5,}\.warc\.gz")
-_sync = getattr(os, "fdatasync", os.fsync)      # macOS has no fdatasync
+_fdatasync = getattr(os, "fdatasync", os.fsync)      # macOS has no fdatasync
 
 
 def name_of(at: float, number: int) -> str:
@@ -136,7 +136,7 @@ class WarcArchive(FileArchive):
                 offset, length, revisit = self._volume.add(exchange, payload)
                 places.append(Place(self._row, self._file, offset, length, self._volume.end, revisit))
             if self._durable:
-                _sync(self._out.fileno())
+                _fdatasync(self._out.fileno())
             for _, _, spill in work:
                 if spill is not None:
                     spill.unlink()
