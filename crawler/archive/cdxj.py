@@ -83,12 +83,12 @@ def write_sorted(lines: Iterable[bytes], path: Path, *, wanted: Callable[[], boo
     """Write lines to a file in the order of their bytes; return how many, None when it was *wanted* no longer."""
     try:
         with contextlib.ExitStack() as stack:
-            out = stack.enter_context(open(path.with_name(f"{path.name}.new"), "wb", opener=private))
+            out = stack.enter_context(open(path.with_name(f"{path.name}.new"), "ab", opener=private))
             try:
                 fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise InUse(f"{path} is being written by another process", "Try again when that has ended.") from None
-            out.truncate()
+            out.truncate(0)
             count = 0
             for one in _sorted(lines, path.parent, stack, wanted):
                 out.write(one)

@@ -88,6 +88,11 @@ class WarcArchive(FileArchive):
         if self._out is not None:
             self._out.close()
 
+    @property
+    def written(self) -> bool:
+        """Whether anything was recorded."""
+        return self._volume is not None
+
     async def record(self, exchanges: Sequence[Exchange]) -> list[Place]:
         """See the port."""
         if not exchanges:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from crawler.archive.files import FileArchive
 from crawler.clock import Clock
 from crawler.core.metrics import Fold
-from crawler.core.model import Barred, Fetched, Kind, Outcome, Redirected, Reply, RobotsRead, State
+from crawler.core.model import Barred, Fetched, Kind, Outcome, Place, Redirected, Reply, RobotsRead, State
 from crawler.core.schedule import Schedule
+from crawler.engine.archiving import Recorder
 from crawler.engine.recording import Landed, body_of, is_gone, is_new, is_page, is_unchanged, settled_of, word_of
 from crawler.fetch.cookies import SiteJar
 from crawler.finishing import finish
@@ -33,7 +34,7 @@ class Committer:
 
     def __init__(
         self, *, frontier: SqliteFrontier, archive: FileArchive, schedule: Schedule, fold: Fold, hooks: Hooks, clock: Clock,
-        committed: Callable[[bool], None], jar: SiteJar | None = None,
+        committed: Callable[[bool], None], jar: SiteJar | None = None, recorder: Recorder | None = None,
     ) -> None:  # fmt: skip
         self._frontier = frontier
         self._archive = archive
@@ -43,6 +44,7 @@ class Committer:
         self._clock = clock
         self._committed = committed
         self._jar = jar
+        self._recorder = recorder
         self._landed: deque[Landed] = deque()
         self._bytes = 0
         self._something = asyncio.Event()
@@ -84,10 +86,14 @@ class Committer:
     async def _commit(self, batch: list[Landed]) -> None:
         bodies = [body for landed in batch if (body := body_of(landed.outcome)) is not None]
         stored = await self._frontier.stored_bodies({body.digest for body in bodies}) if bodies else {}
-        await self._archive.flush(bodies, stored=stored)
+        places: list[Place | None] = [None] * len(batch)
+        if self._recorder is not None:
+            places = await self._recorder.record(batch, stored)
+        else:
+            await self._archive.flush(bodies, stored=stored)
         now = self._clock.now()
         hosts: dict[int, HostState] = {}
-        settled = [settled_of(landed, self._host(landed, hosts, now), stored) for landed in batch]
+        settled = [settled_of(landed, self._host(landed, hosts, now), stored, place) for landed, place in zip(batch, places, strict=True)]
         cookies = self._jar.take_changes() if self._jar is not None else []
         refused = await self._frontier.commit(settled, cookies)
         if self._jar is not None:

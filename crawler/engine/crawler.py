@@ -17,10 +17,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import get_args
 
+import aiofiles.os
 import msgspec
 
 import crawler
+from crawler.archive.cdxj import write_index
 from crawler.archive.files import FileArchive
+from crawler.archive.warc import WarcArchive
 from crawler.clock import Clock, SystemClock
 from crawler.core import policy, secrets, urls
 from crawler.core.metrics import Fold, Snapshot, Summary
@@ -43,6 +46,7 @@ from crawler.core.scope import Rules, Scope, rules_of, ruleset_of
 from crawler.core.seeds import Seed, Source
 from crawler.core.settings import Directive, Settings
 from crawler.engine import telling
+from crawler.engine.archiving import Recorder, close_left_open, said
 from crawler.engine.committer import BACKLOG, BATCH, Committer
 from crawler.engine.feeder import Feeder
 from crawler.engine.looking import Lookout
@@ -63,6 +67,7 @@ from crawler.frontier import editing
 from crawler.frontier.ledger import Ledger, Past, guessed_sitemaps, seed_links
 from crawler.frontier.sampling import Sampler
 from crawler.frontier.sqlite import SqliteFrontier
+from crawler.frontier.volumes import Volumes
 from crawler.frontier.writing import Writer
 from crawler.hooks import Hooks, HostRested, Notice, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
 from crawler.parsing.config import Config
@@ -153,7 +158,11 @@ class Crawler:
 
     async def _run(self, stack: AsyncExitStack) -> Summary:
         settings = self._settings
-        self._archive = FileArchive(self._output, durable=settings.durability == "full", min_free=settings.min_free)
+        durable, min_free = settings.durability == "full", settings.min_free
+        if settings.save == "warc":
+            self._archive: FileArchive = WarcArchive(self._output, durable=durable, min_free=min_free, said=said(settings))
+        else:
+            self._archive = FileArchive(self._output, durable=durable, min_free=min_free)
         stack.push_async_callback(self._archive.close)
         names = await asyncio.to_thread(self._archive.open)
         database = self._output / DATABASE
@@ -162,6 +171,8 @@ class Crawler:
         self._ledger = Ledger(self._frontier)
         past = await self._ledger.past()
         await asyncio.to_thread(self._archive.forget, await self._ledger.unborn(names))
+        self._volumes = Volumes(self._frontier)
+        await close_left_open(self._output, self._volumes, self._hooks)
         pages_before = self._frontier.pages
         started = self._clock.now()
         repeated = settings.concurrency + BATCH + BACKLOG
@@ -246,9 +257,11 @@ class Crawler:
         self._queue: asyncio.Queue[Request] = asyncio.Queue(maxsize=max(settings.concurrency, MOST_WORKERS))
         not_before = 0.0 if past.clean else started
         self._schedule = Schedule(settings, agent=PRODUCT, not_before=not_before)
+        archive = self._archive
+        recorder = Recorder(settings, archive=archive, volumes=self._volumes) if isinstance(archive, WarcArchive) else None
         self._committer = Committer(
-            frontier=frontier, archive=self._archive, schedule=self._schedule, fold=self._fold, hooks=self._hooks, clock=clock,
-            committed=self._committed, jar=jar,
+            frontier=frontier, archive=archive, schedule=self._schedule, fold=self._fold, hooks=self._hooks, clock=clock,
+            committed=self._committed, jar=jar, recorder=recorder,
         )  # fmt: skip
         self._feeder = Feeder(
             settings, queue=self._queue, frontier=frontier, schedule=self._schedule, scope=self._scope, committer=self._committer,
@@ -325,6 +338,7 @@ class Crawler:
             clean = outcome != "failed" and self._dropped == 0
             with contextlib.suppress(*(() if clean else (sqlite3.Error,))):     # a full disk has been told already
                 await self._ledger.end(outcome, now=self._clock.now(), clean=clean)
+        await self._index()
         summary = telling.summary(
             self._clock.now(), outcome, self._fold, self._frontier, self._feeder, parked=self._parked, signum=self._signal,
             dropped=self._dropped, insecure=self._settings.insecure, recrawl=bool(self._recrawling),
@@ -339,6 +353,12 @@ class Crawler:
         """Have as many workers as requests may be in flight; those that are one too many have nothing to do."""
         more = self._settings.concurrency - len(self._workers)
         self._workers += [self._group.create_task(self._work(len(self._workers) + number)) for number in range(more)]
+
+    async def _index(self) -> None:
+        """Write the index of the WARC files that this run has added to; a second signal leaves it to `crawler cdxj`."""
+        if isinstance(self._archive, WarcArchive) and self._archive.written:
+            write = aiofiles.os.wrap(write_index)
+            await finish(write(self._output, wanted=lambda: self._stops < 2, executor=self._archive.executor))
 
     def _over(self) -> str | None:
         """Say why nothing more is to be released, None while that is not so."""

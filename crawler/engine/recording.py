@@ -13,6 +13,7 @@ from crawler.core.model import (
     Fault,
     Fetched,
     Outcome,
+    Place,
     Redirected,
     Reply,
     RobotsRead,
@@ -94,12 +95,14 @@ def is_renewed(outcome: Outcome) -> bool:
     return is_gone(outcome) or (isinstance(outcome, Fetched) and outcome.parsed.fault is None)
 
 
-def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Settled:
-    """Return what is to be recorded; *stored* are bodies that have their file already."""
+def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str], place: Place | None = None) -> Settled:
+    """Return what is to be recorded; *stored* are bodies that have their file already, *place* where a WARC file has the answer."""
     outcome, next_ = landed.outcome, landed.next
     body = body_of(outcome)
     if body is not None and body.digest in stored:
         body = msgspec.structs.replace(body, file=stored[body.digest])
+    elif body is not None and place is not None:
+        body = msgspec.structs.replace(body, file=place.file, offset=place.offset, length=place.length)
     offers = NO_OFFERS
     if isinstance(outcome, Fetched):
         offers = outcome.parsed.offers
@@ -110,7 +113,7 @@ def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str]) -> Set
         None if landed.void else attempt_of(outcome, landed.at, landed.near), body,
         page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
         listed=outcome.parsed.listed if isinstance(outcome, Fetched) else (), gone=is_gone(outcome), renewed=is_renewed(outcome),
-        indexed=outcome.parsed.indexed if isinstance(outcome, Fetched) and body is not None else None,
+        indexed=outcome.parsed.indexed if isinstance(outcome, Fetched) and body is not None else None, place=place,
     )  # fmt: skip
 
 

@@ -120,12 +120,12 @@ class Visitor:
             if not self._keeps(reply.status):
                 return _without_body(request, reply, conditional=bool(conditions))
             if reply.status >= 300:
-                return Answered(request, reply, await draft.keep(reply.mime))
+                return Answered(request, reply, await draft.keep(reply.mime) if self._settings.save != "none" else None)
             parsed = await self._parse(request, reply, draft)
             unwanted = parsed.noindex and self._settings.obey_noindex
             if parsed.folds_into is not None and not await self._may_fold(request, parsed):
                 parsed = msgspec.structs.replace(parsed, folds_into=None)
-            kept = not unwanted and parsed.folds_into is None
+            kept = not unwanted and parsed.folds_into is None and self._settings.save != "none"
             return Fetched(request, reply, await draft.keep(reply.mime) if kept else None, parsed)
 
     async def _conditions(self, request: Request) -> dict[str, str]:
