@@ -62,7 +62,8 @@ class PageStored(msgspec.Struct, frozen=True, tag="page"):
     status: int
     mime: str | None
     bytes: int
-    file: str
+    file: str | None
+    """None where no body is kept."""
     depth: int
     title: str | None
 

@@ -83,7 +83,8 @@ def write_sorted(lines: Iterable[bytes], path: Path, *, wanted: Callable[[], boo
     """Write lines to a file in the order of their bytes; return how many, None when it was *wanted* no longer."""
     try:
         with contextlib.ExitStack() as stack:
-            out = stack.enter_context(open(path.with_name(f"{path.name}.new"), "ab", opener=private))
+            new = path.with_name(f"{path.name}.new")
+            out = stack.enter_context(open(new, "ab", opener=private))
             try:
                 fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -94,11 +95,11 @@ def write_sorted(lines: Iterable[bytes], path: Path, *, wanted: Callable[[], boo
                 out.write(one)
                 count += 1
             if not wanted():
-                os.unlink(out.name)
+                new.unlink()
                 return None
             out.flush()
             os.fsync(out.fileno())
-            os.rename(out.name, path)
+            new.rename(path)
             return count
     except OSError as error:
         raise storage_error(path, error) from error
@@ -126,7 +127,7 @@ def _sorted(lines: Iterable[bytes], place: Path, stack: contextlib.ExitStack, wa
 
 
 def _written(lines: Iterable[bytes], place: Path, stack: contextlib.ExitStack) -> BinaryIO:
-    file = stack.enter_context(tempfile.TemporaryFile(dir=place))
+    file = stack.enter_context(tempfile.TemporaryFile(dir=place))  # noqa: SIM115 - closed with the stack
     file.writelines(lines)
     file.seek(0)
     return file

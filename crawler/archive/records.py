@@ -12,8 +12,8 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from crawler.core import urls
@@ -36,8 +36,8 @@ _VERSION = re.compile(r"[0-9]\.[0-9]")
 _NO_BODY = frozenset({204, 304})
 
 Fields = list[tuple[str, str]]
-Payload = bytes | Path
-"""A body in memory, or the file that it waits in."""
+Payload = bytes | Callable[[], AbstractContextManager[BinaryIO]]
+"""A body in memory, or how to open it: it is read twice, for its digest stands before it."""
 
 
 def digest_of(digest: bytes) -> str:
@@ -131,7 +131,8 @@ def revisit(
     if origin is not None:
         target, moment, digest = origin
         more += [
-            ("WARC-Payload-Digest", digest_of(digest)), ("WARC-Refers-To-Target-URI", uri_of(target)), ("WARC-Refers-To-Date", date_of(moment)),
+            ("WARC-Payload-Digest", digest_of(digest)), ("WARC-Refers-To-Target-URI", uri_of(target)),
+            ("WARC-Refers-To-Date", date_of(moment)),
         ]  # fmt: skip
     return _fields("revisit", url, at, "application/http;msgtype=response", info, more)
 
@@ -194,7 +195,7 @@ def _pieces(payload: Payload) -> Iterator[bytes]:
         if payload:
             yield payload
         return
-    with payload.open("rb") as file:
+    with payload() as file:
         while piece := file.read(PIECE):
             yield piece
 

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,7 +100,7 @@ class WarcArchive(FileArchive):
             return []
         if self._volume is None or self._volume.end >= self._largest:
             await self._next(exchanges[0].at)
-        write = aiofiles.os.wrap(self._write)
+        write = aiofiles.os.wrap(self._append)
         places: list[Place] = await finish(write([(one, *self._payload(one)) for one in exchanges], executor=self._thread))
         return places
 
@@ -129,9 +130,9 @@ class WarcArchive(FileArchive):
         if exchange.body is None:
             return exchange.content or b"", None
         draft = self.given(exchange.body)
-        return draft.data if draft.spill is None else draft.spill, draft.spill
+        return draft.data if draft.spill is None else partial(_opened, draft.spill), draft.spill
 
-    def _write(self, work: Sequence[tuple[Exchange, Payload, Path | None]]) -> list[Place]:
+    def _append(self, work: Sequence[tuple[Exchange, Payload, Path | None]]) -> list[Place]:
         if self._volume is None or self._out is None:
             raise RuntimeError("no WARC file is open")
         places = []
@@ -148,3 +149,7 @@ class WarcArchive(FileArchive):
         except OSError as error:
             raise storage_error(self.folder / self._file, error) from error
         return places
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")

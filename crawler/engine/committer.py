@@ -159,9 +159,9 @@ class Committer:
             if is_unchanged(outcome):
                 answer = _reply(outcome)
                 await self._hooks.send(PageUnchanged(outcome.request.url, answer.status if answer else 0, outcome.request.depth))
-            elif isinstance(outcome, Fetched) and entry.body is not None:
+            elif isinstance(outcome, Fetched) and is_page(outcome):
                 reply = outcome.reply
-                file, size = entry.body.file, entry.body.size
+                file, size = (None, 0) if entry.body is None else (entry.body.file, entry.body.size)
                 title = outcome.parsed.title
                 await self._hooks.send(PageStored(outcome.request.url, reply.status, reply.mime, size, file, outcome.request.depth, title))
             elif (word := word_of(outcome)) is not None and not isinstance(outcome, RobotsRead):
