@@ -7,6 +7,7 @@ cut off at the next start, and the file gets no more: each run writes files of i
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -85,7 +86,7 @@ class WarcArchive(FileArchive):
     async def close(self) -> None:
         """End the threads, and close the file."""
         await super().close()
-        self._thread.shutdown()     # nothing runs in it: every step was awaited
+        await asyncio.to_thread(self._thread.shutdown)
         if self._out is not None:
             self._out.close()
 

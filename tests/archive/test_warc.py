@@ -31,7 +31,9 @@ from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.core.surt import surt
 from crawler.engine import Crawler
+from crawler.export.warc import write_warc
 from crawler.folder import NotACrawl, StorageError
+from crawler.query.reader import Reader
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 LARGE = b"<p>large " + bytes(range(33, 127)) * (IN_MEMORY // 94 + 100)
@@ -145,7 +147,7 @@ def read(source) -> list[Record]:
 def found(crawled) -> dict[tuple[str, str], Record]:
     """Return the records by kind and path, warcinfo aside."""
     every = [record for file in crawled.files for record in read(io.BytesIO(file.read_bytes()))]
-    return {(one.kind, one.fields.get("WARC-Target-URI", "").partition(str(crawled.port))[2]): one for one in every}
+    return {(one.kind, one.fields["WARC-Target-URI"].partition(str(crawled.port))[2]): one for one in every if one.kind != "warcinfo"}
 
 
 # --- what other programs say ------------------------------------------------------------------------------------------
@@ -346,7 +348,7 @@ def test_a_record_that_is_cut_short_is_told(one, kept):
     end = one.offset + (kept if kept >= 0 else one.length + kept)
     one.file.write_bytes(one.file.read_bytes()[:end])
 
-    with pytest.raises(BodyMissing, match="ends too early|does not end where it should"), one.open() as body:
+    with pytest.raises(BodyMissing, match=r"ends too early|does not end where it should"), one.open() as body:
         body.read()
 
 
@@ -435,6 +437,62 @@ def test_an_answer_of_304_to_what_is_in_no_warc_file_refers_to_nothing():
     assert ("revisit", set()) == (record.kind, {"WARC-Refers-To-Date", "WARC-Payload-Digest"} & record.fields.keys())
 
 
+# --- made from what is stored -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def as_files(tmp_path_factory):
+    return asyncio.run(crawled_into(tmp_path_factory.mktemp("files"), save="files"))
+
+
+def exported(crawled: Crawled, place: Path, **chosen) -> dict[str, Record]:
+    with Reader.open(crawled.folder) as reader:
+        count = write_warc(crawled.folder, place, reader=reader, **chosen)
+    every = [one for file in sorted(place.glob("*.warc.gz")) for one in read(io.BytesIO(file.read_bytes())) if one.kind != "warcinfo"]
+    assert count == len(every) == (place / "index.cdxj").read_bytes().count(b"\n")
+    return {one.fields["WARC-Target-URI"].partition(str(crawled.port))[2]: one for one in every}
+
+
+def test_warc_files_are_made_from_a_crawl_that_kept_files(as_files, found, tmp_path):
+    made = exported(as_files, tmp_path)
+    told = {path: record for (kind, path), record in found.items() if kind != "request"}
+
+    assert told.keys() == made.keys()
+    assert {"export-00001.warc.gz", "index.cdxj"} == {path.name for path in tmp_path.iterdir()}
+    for path, record in told.items():
+        assert (record.kind, record.status[:3], record.body) == (made[path].kind, made[path].status[:3], made[path].body), path
+        assert record.header("content-length") == made[path].header("content-length")
+    assert ("gzip", None) == (made["/packed"].header("x-archive-orig-content-encoding"), made["/packed"].header("content-encoding"))
+    assert {"/twin-1", "/twin-2"} == {path for path, one in made.items() if b"twin" in one.body or one.kind == "revisit"}
+
+
+def test_what_lies_in_warc_files_is_made_anew(crawled, found, tmp_path):
+    made = exported(crawled, tmp_path)
+
+    assert {path: one.body for (kind, path), one in found.items() if kind != "request"} == {path: one.body for path, one in made.items()}
+
+
+def test_only_what_is_asked_for_is_made_and_a_file_ends_when_it_is_large(as_files, tmp_path):
+    made = exported(as_files, tmp_path, where="url LIKE '%/twin-_' -- a remark", largest=1)
+
+    assert {"/twin-1", "/twin-2"} == made.keys()
+    assert ["export-00001.warc.gz", "export-00002.warc.gz"] == sorted(path.name for path in tmp_path.glob("*.gz"))
+
+
+def test_a_body_that_is_not_there_is_told_and_left_out(as_files, tmp_path):
+    [(file,)] = as_files.query("SELECT file FROM pages WHERE url LIKE '%/target'")
+    stored = as_files.folder / file
+    stored.rename(stored.with_suffix(".away"))
+    missing: list[str] = []
+    try:
+        made = exported(as_files, tmp_path, missing=missing.append)
+    finally:
+        stored.with_suffix(".away").rename(stored)
+
+    assert ([f"the stored file {stored} is not there"], len(PAGES) - 1) == (missing, len(made))
+    assert "/target" not in made
+
+
 # --- the index --------------------------------------------------------------------------------------------------------
 
 
@@ -501,7 +559,7 @@ def test_an_index_that_is_wanted_no_longer_leaves_the_old_one(tmp_path):
         ("http://example.org/a?b=1&b=0&a", "org,example)/a?a&b=0&b=1"),
         ("http://example.org/%7Euser/%2F%41", "org,example)/~user/a"),
         ("http://example.org/a?x=%41+b%20c", "org,example)/a?x=a+b%20c"),
-        ("http://example.org/a|b^c\"d", "org,example)/a|b^c\"d"),
+        ('http://example.org/a|b^c"d', 'org,example)/a|b^c"d'),
         ("http://www.co.uk/", "uk,co)/"),
         ("http://www/", "www)/"),
         ("http://example.org./x", "org,example)/x"),

@@ -1,0 +1,140 @@
+"""Where bodies go: files, WARC files, or nowhere, and from one to the other between two runs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from pathlib import Path
+
+from warcio.archiveiterator import ArchiveIterator
+
+from crawler.archive.reading import open_body
+from crawler.hooks import Notice, PageStored
+
+ROOT = "<title>root</title><a href=/a>a</a><a href=/twin>t</a><a href=/b>b</a>"
+
+
+def links(*targets: str) -> str:
+    return "<!doctype html><title>t</title>" + "".join(f'<a href="{target}">x</a>' for target in targets)
+
+
+def records(folder: Path) -> list[tuple[str, str, str, dict[str, str]]]:
+    """Return type, path, status and fields of all records of answers, in order."""
+    found = []
+    for file in sorted(folder.glob("*.warc.gz")):
+        with file.open("rb") as stream:
+            for record in ArchiveIterator(stream, check_digests="raise"):
+                fields = dict(record.rec_headers.headers)
+                if record.rec_type in ("response", "revisit"):
+                    path = "/" + fields["WARC-Target-URI"].split("/", 3)[3]
+                    found.append((record.rec_type, path, record.http_headers.get_statuscode(), fields))
+                record.content_stream().read()      # its digests are checked
+    return found
+
+
+def kinds(folder: Path) -> dict[str, str]:
+    return {path: kind for kind, path, *_ in records(folder) if path != "/robots.txt"}
+
+
+def _read_back(crawl, site) -> None:
+    """Read every stored page, wherever it lies."""
+    for url, file, offset, length, digest in crawl.query(
+        "SELECT url, p.file, p.offset, p.length, digest FROM pages p JOIN body USING (body_id)"
+    ):
+        with open_body(crawl.folder, file, offset, length) as body:
+            content = body.read()
+        assert (site.pages["/" + url.split("/", 3)[3]], digest) == (content.decode(), hashlib.sha256(content).digest())
+
+
+async def test_where_bodies_go_may_change_between_runs_and_what_is_stored_stays(site, crawl):
+    site.pages = {"/": links("/a"), "/a": links("/b", "/twin"), "/b": links("/c"), "/twin": links("/a"), "/c": links("/a")}
+    await crawl(site.url("/"), max_pages=1, save="files")
+    await crawl(site.url("/"), max_pages=3, save="warc")
+    await crawl(site.url("/"), save="files")
+
+    places = {url.rpartition("/")[2]: file.partition("/")[0] for url, file in crawl.query("SELECT url, file FROM pages")}
+    assert ("pages", "warc") == (places[""], places["a"])
+    assert {"pages": 3, "warc": 2} == {where: list(places.values()).count(where) for where in ("pages", "warc")}
+    assert {"/a": "response"}.items() <= kinds(crawl.folder / "warc").items()
+    await asyncio.to_thread(_read_back, crawl, site)
+
+
+async def test_a_body_that_is_a_file_is_recorded_whole_and_one_of_an_earlier_run_is_referred_to(site, crawl):
+    site.pages = {"/": links("/a"), "/a": "one", "/b": "one", "/c": "two", "/d": "two"}
+    await crawl(site.url("/"), site.url("/a"), save="files")
+    await crawl(site.url("/"), site.url("/a"), site.url("/b"), site.url("/c"), save="warc")
+    first = kinds(crawl.folder / "warc")
+    await crawl(site.url("/"), site.url("/a"), site.url("/b"), site.url("/c"), site.url("/d"), save="warc")
+
+    assert {"/b": "response", "/c": "response"} == first
+    found = {path: fields for kind, path, _, fields in records(crawl.folder / "warc") if kind == "revisit"}
+    assert ["/d"] == list(found)
+    [(url, at)] = crawl.query("SELECT origin || path, strftime('%Y-%m-%dT%H:%M:%f', f.at / 1000.0, 'unixepoch') || 'Z' FROM fetch f "
+                              "JOIN url USING (url_id) JOIN origin USING (origin_id) WHERE path = '/c'")  # fmt: skip
+    assert (url, at) == (found["/d"]["WARC-Refers-To-Target-URI"], found["/d"]["WARC-Refers-To-Date"])
+    assert 2 == len(list((crawl.folder / "warc").glob("*.warc.gz"))), "a run adds to the files of another"
+    await asyncio.to_thread(_read_back, crawl, site)
+
+
+async def test_a_page_that_has_not_changed_refers_to_where_its_body_lies(site, crawl):
+    site.pages = {"/": "same"}
+    await crawl(site.url("/"), site.url("/"), save="warc")
+    [(_, _, _, before)] = [record for record in records(crawl.folder / "warc") if record[1] == "/"]
+    with sqlite3.connect(crawl.folder / "crawl.db") as db:
+        db.execute("UPDATE url SET state = 0 WHERE path = '/'")
+        db.execute("UPDATE host SET queued = 1, done = 0")
+    db.close()
+    site.pages["/"] = (304, {"ETag": '"1"'}, None)
+    await crawl(site.url("/"), save="warc")
+
+    [(kind, _, status, fields)] = [record for record in records(crawl.folder / "warc") if record[2] == "304"]
+    assert ("revisit", "304") == (kind, status)
+    assert "http://netpreserve.org/warc/1.1/revisit/server-not-modified" == fields["WARC-Profile"]
+    for name, origin in (("Refers-To-Target-URI", "Target-URI"), ("Refers-To-Date", "Date"), ("Payload-Digest", "Payload-Digest")):
+        assert before[f"WARC-{origin}"] == fields[f"WARC-{name}"]
+
+
+async def test_nothing_is_kept_where_nothing_is_wanted_and_pages_are_recorded_all_the_same(site, crawl):
+    site.pages = {"/": links("/a"), "/a": "a"}
+    summary = await crawl(site.url("/"), save="none", save_errors=True)
+
+    assert (2, [(2, 0)]) == (summary.pages, crawl.query("SELECT count(*), count(body_id) FROM pages"))
+    assert [(None, 0), (None, 0)] == [(event.file, event.bytes) for event in crawl.of(PageStored)]
+    assert [] == [path for path in crawl.folder.rglob("*") if path.is_file() and {"pages", "warc"} & set(path.parts)]
+
+
+async def test_what_lies_behind_the_truth_is_cut_off_whatever_the_next_run_saves(site, crawl):
+    site.pages = {"/": "home"}
+    await crawl(site.url("/"), save="warc")
+    [file] = (crawl.folder / "warc").glob("*.warc.gz")
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"half a record")
+    reopen(crawl)
+    await crawl(site.url("/"), save="files")
+
+    assert whole == file.read_bytes()
+    assert [(len(whole), 1)] == crawl.query("SELECT bytes, closed FROM warc")
+    assert [] == crawl.of(Notice)
+
+
+async def test_a_warc_file_that_lacks_its_end_is_told_and_the_crawl_goes_on(site, crawl):
+    site.pages = {"/": "home"}
+    await crawl(site.url("/"), save="warc")
+    [file] = (crawl.folder / "warc").glob("*.warc.gz")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-100])
+    reopen(crawl)
+    summary = await crawl(site.url("/"), save="warc")
+
+    [notice] = crawl.of(Notice)
+    assert f"warc/{file.name} lacks the last 100 of its {len(whole):,} bytes, and the bodies in them; crawler verify tells which" == notice.text
+    assert ("finished", whole[:-100]) == (summary.outcome, file.read_bytes())
+    assert [(len(whole), 1)] == crawl.query("SELECT bytes, closed FROM warc")
+
+
+def reopen(crawl) -> None:
+    """Leave the crawl as a crash would."""
+    with sqlite3.connect(crawl.folder / "crawl.db") as db:
+        db.execute("UPDATE warc SET closed = 0")
+    db.close()
