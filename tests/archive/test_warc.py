@@ -463,7 +463,7 @@ def test_warc_files_are_made_from_a_crawl_that_kept_files(as_files, found, tmp_p
         assert (record.kind, record.status[:3], record.body) == (made[path].kind, made[path].status[:3], made[path].body), path
         assert record.header("content-length") == made[path].header("content-length")
     assert ("gzip", None) == (made["/packed"].header("x-archive-orig-content-encoding"), made["/packed"].header("content-encoding"))
-    assert {"/twin-1", "/twin-2"} == {path for path, one in made.items() if b"twin" in one.body or one.kind == "revisit"}
+    assert {"/twin-1", "/twin-2"} == {path for path, one in made.items() if one.body == PLAIN or one.kind == "revisit"}
 
 
 def test_what_lies_in_warc_files_is_made_anew(crawled, found, tmp_path):

@@ -18,6 +18,10 @@ _spec = importlib.util.spec_from_file_location("crash_kill", Path(__file__).with
 kill = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(kill)
 oracle = kill.oracle
+_spec = importlib.util.spec_from_file_location("crash_power", Path(__file__).with_name("test_power.py"))
+power = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(power)
+disk = power.disk
 
 
 class WarcOracle(oracle.Oracle):
@@ -112,3 +116,11 @@ def test_killed_at_random_instants_the_warc_files_hold_what_the_database_says(si
 @pytest.mark.parametrize("site", [(6_000,)], indirect=True)
 def test_a_hundred_kills_while_warc_files_are_written(site, tmp_path):
     assert kill_loop(site, tmp_path / "crawl", 6_000, kills=100, seed=2) >= 50
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_200)
+@pytest.mark.skipif(not power.POSSIBLE, reason=power.NEEDED)
+@pytest.mark.parametrize("site", [(6_000,)], indirect=True)
+def test_warc_files_survive_twenty_power_cuts(disk, site):
+    power.twenty_cuts(disk, site, WarcOracle(disk.place / "crawl", site.port, 6_000, site.log), "--save", "warc")
