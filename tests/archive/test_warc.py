@@ -8,8 +8,13 @@ import gzip
 import hashlib
 import io
 import json
+import socket
 import sqlite3
+import subprocess
+import sys
 import tracemalloc
+import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -575,6 +580,32 @@ def test_an_index_that_is_wanted_no_longer_leaves_the_old_one(tmp_path):
 )  # fmt: skip
 def test_a_key_is_the_one_that_replay_tools_look_up(url, key):
     assert key == surt(url)
+
+
+def wait_until_open(port: int, process: subprocess.Popen) -> None:
+    while True:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"pywb ended with {process.wait(0.05)}")
+
+
+@pytest.mark.skipif(find_spec("pywb") is None, reason="replay needs pywb: pip install pywb")
+def test_pywb_replays_pages_byte_for_byte(crawled, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = crawled.folder / "warc"
+    (tmp_path / "config.yaml").write_text(f"collections:\n  c:\n    index_paths: {place}/index.cdxj\n    archive_paths: {place}/\n")
+    command = [sys.executable, "-c", "from pywb.apps.cli import wayback; wayback()", "-p", str(port), "-b", "127.0.0.1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as pywb:
+        try:
+            wait_until_open(port, pywb)
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            for path, body in (("/packed", PACKED), ("/twin-1", PLAIN), ("/twin-2", PLAIN), ("/large", LARGE), ("/a?q=1&p=2", b"<p>a query")):
+                with opener.open(f"http://127.0.0.1:{port}/c/20300101000000id_/{crawled.url(path)}", timeout=30) as answered:
+                    assert body == answered.read(), path
+        finally:
+            pywb.kill()
 
 
 # --- one file after another, and after a crash ------------------------------------------------------------------------

@@ -61,13 +61,13 @@ async def test_where_bodies_go_may_change_between_runs_and_what_is_stored_stays(
 
 
 async def test_a_body_that_is_a_file_is_recorded_whole_and_one_of_an_earlier_run_is_referred_to(site, crawl):
-    site.pages = {"/": links("/a"), "/a": "one", "/b": "one", "/c": "two", "/d": "two"}
+    site.pages = {"/": links("/a"), "/a": "one", "/b": "one", "/c": "two", "/e": "one", "/d": "two"}
     await crawl(site.url("/"), site.url("/a"), save="files")
-    await crawl(site.url("/"), site.url("/a"), site.url("/b"), site.url("/c"), save="warc")
+    await crawl(site.url("/"), site.url("/a"), site.url("/b"), site.url("/e"), site.url("/c"), save="warc")
     first = kinds(crawl.folder / "warc")
-    await crawl(site.url("/"), site.url("/a"), site.url("/b"), site.url("/c"), site.url("/d"), save="warc")
+    await crawl(site.url("/"), site.url("/a"), site.url("/b"), site.url("/e"), site.url("/c"), site.url("/d"), save="warc")
 
-    assert {"/b": "response", "/c": "response"} == first
+    assert {"/b": "response", "/c": "response", "/e": "response"} == first
     found = {path: fields for kind, path, _, fields in records(crawl.folder / "warc") if kind == "revisit"}
     assert ["/d"] == list(found)
     [(url, at)] = crawl.query("SELECT origin || path, strftime('%Y-%m-%dT%H:%M:%f', f.at / 1000.0, 'unixepoch') || 'Z' FROM fetch f "
