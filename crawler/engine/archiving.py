@@ -10,7 +10,7 @@ import msgspec
 
 from crawler.archive import Exchange, Original
 from crawler.archive.volume import Said, said_of
-from crawler.archive.warc import WarcArchive, cut
+from crawler.archive.warc import FOLDER, WarcArchive, cut
 from crawler.core.model import Barred, Body, Failed, Fault, Outcome, Place, Reply, RobotsRead
 from crawler.core.settings import Settings
 from crawler.engine.recording import Landed, body_of
@@ -47,13 +47,16 @@ class Recorder:
         self._most = settings.max_size
         archive.begin = volumes.begin
 
-    async def record(self, batch: Sequence[Landed], stored: Mapping[bytes, str]) -> list[Place | None]:
+    async def record(self, batch: Sequence[Landed], stored: dict[bytes, str]) -> list[Place | None]:
         """Write what was answered; return, durable, where each outcome lies, None for one without an answer.
 
-        Digests in *stored* have their place already, in a WARC file or elsewhere.
+        Digests in *stored* have their place already, in a WARC file or elsewhere. Taken out are those in a WARC file of which
+        no request knows any more (somebody has forgotten it): nothing can refer to them, so they get a new place.
         """
         answered = [(number, exchange) for number, landed in enumerate(batch) if (exchange := self._exchange(landed)) is not None]
         originals = await self._volumes.originals(stored) if stored else {}
+        for digest in [digest for digest, file in stored.items() if digest not in originals and file.startswith(f"{FOLDER}/")]:
+            del stored[digest]
         unchanged = {batch[number].outcome.request.id for number, exchange in answered if exchange.reply.status == 304}
         good = await self._volumes.still_good(unchanged)
         written: dict[bytes, Original] = {}

@@ -360,6 +360,9 @@ class Writer:
         rows = [(row, body.digest, body.size, body.file, body.offset, body.length) for row, body in enumerate(new, self._next["body"])]
         await self._many("INSERT INTO body (body_id, digest, bytes, file, offset, length) VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._next["body"] += len(rows)
+        again = [(digest, body) for digest, body in bodies.items() if digest in ids and body.offset is not None]
+        moved = [(body.file, body.offset, body.length, ids[digest]) for digest, body in again]
+        await self._many("UPDATE body SET file = ?, offset = ?, length = ? WHERE body_id = ?", moved)
         return ids | {digest: row for row, digest, *_ in rows}
 
     async def _remember_origin(self, origin: OriginState) -> None:

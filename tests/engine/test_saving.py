@@ -77,6 +77,22 @@ async def test_a_body_that_is_a_file_is_recorded_whole_and_one_of_an_earlier_run
     await asyncio.to_thread(_read_back, crawl, site)
 
 
+async def test_a_body_whose_record_was_forgotten_is_recorded_anew_and_moves_there(site, crawl):
+    site.pages = {"/": "root", "/a": "one", "/b": "one"}
+    await crawl(site.url("/"), site.url("/a"), save="warc")
+    [(before,)] = crawl.query("SELECT offset FROM pages WHERE url LIKE '%/a'")
+    with sqlite3.connect(crawl.folder / "crawl.db") as db:
+        db.execute("DELETE FROM warc_record WHERE offset = ?", (before,))
+    db.close()
+    await crawl(site.url("/"), site.url("/a"), site.url("/b"), save="warc")
+
+    assert "response" == kinds(crawl.folder / "warc")["/b"]
+    [(first, second)] = crawl.query("SELECT a.file, b.file FROM pages a, pages b WHERE a.url LIKE '%/a' AND b.url LIKE '%/b'")
+    assert first == second == max(f"warc/{file.name}" for file in (crawl.folder / "warc").glob("*.warc.gz"))
+    assert "warc/revisit" not in (crawl.folder / "warc/index.cdxj").read_text()
+    await asyncio.to_thread(_read_back, crawl, site)
+
+
 async def test_a_page_that_has_not_changed_refers_to_where_its_body_lies(site, crawl):
     site.pages = {"/": "same"}
     await crawl(site.url("/"), site.url("/"), save="warc")
