@@ -43,11 +43,14 @@ class Rows(Protocol):
         """Yield the rows."""
 
 
-def write(rows: Rows, form: Format, stream: TextIO, *, width: int | None = None, excel_safe: bool = False) -> int:
+def write(
+    rows: Rows, form: Format, stream: TextIO, *, width: int | None = None, excel_safe: bool = False, header: bool = True
+) -> int:
     """Write all rows and return how many there were.
 
     *width* is the number of columns that a table may take; None is without bound. *excel_safe* makes a spreadsheet take
-    text of a csv for text, at the price of an apostrophe in front of what looks like a formula.
+    text of a csv for text, at the price of an apostrophe in front of what looks like a formula. Without *header* the lines of
+    a csv or tsv go on with those of an earlier call.
     """
     counted = _Counted(rows)
     terminal = stream.isatty()
@@ -55,9 +58,9 @@ def write(rows: Rows, form: Format, stream: TextIO, *, width: int | None = None,
         case "table":
             _write_table(rows.columns, counted, stream, width)
         case "tsv":
-            _write_tsv(rows.columns, counted, stream, terminal=terminal)
+            _write_tsv([rows.columns] * header, counted, stream, terminal=terminal)
         case "csv":
-            _write_csv(rows.columns, counted, stream, terminal=terminal, excel_safe=excel_safe)
+            _write_csv([rows.columns] * header, counted, stream, terminal=terminal, excel_safe=excel_safe)
         case "json":
             _write_json(rows.columns, counted, stream)
     return counted.count
@@ -79,18 +82,18 @@ class _Counted:
 # --- exact formats ------------------------------------------------------------------------------------------------
 
 
-def _write_tsv(columns: Sequence[str], rows: Iterable[Row], stream: TextIO, *, terminal: bool) -> None:
+def _write_tsv(head: Sequence[Row], rows: Iterable[Row], stream: TextIO, *, terminal: bool) -> None:
     r"""Write tab-separated values: backslash, tab and line ends as \\ \t \n \r, NULL as nothing."""
-    for row in itertools.chain([columns], rows):
+    for row in itertools.chain(head, rows):
         cells = [_exact(value).translate(_TSV) for value in row]
         stream.write("\t".join(map(text.safe, cells) if terminal else cells) + "\n")
 
 
-def _write_csv(columns: Sequence[str], rows: Iterable[Row], stream: TextIO, *, terminal: bool, excel_safe: bool) -> None:
+def _write_csv(head: Sequence[Row], rows: Iterable[Row], stream: TextIO, *, terminal: bool, excel_safe: bool) -> None:
     """Write comma-separated values as in RFC 4180: CRLF, quotes doubled, NULL as nothing."""
     steps: list[Callable[[str], str]] = [_no_formula] * excel_safe + [text.safe] * terminal
     writer = csv.writer(stream, quoting=csv.QUOTE_ALL if excel_safe else csv.QUOTE_MINIMAL, lineterminator="\r\n")
-    for row in itertools.chain([columns], rows):
+    for row in itertools.chain(head, rows):
         cells: list[Value] = []
         for value in row:
             cell = value.hex() if isinstance(value, bytes) else value
