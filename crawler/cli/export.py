@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,12 @@ from crawler.cli import pages, words
 from crawler.cli.pages import Flag
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, Voice, is_terminal
+from crawler.export.cursor import Wish
+from crawler.export.errors import ExportError
+from crawler.export.exporting import Target
+from crawler.export.exporting import export as write
+from crawler.export.formats import FORMATS, Kind
+from crawler.export.texts import Tally
 from crawler.folder import CrawlError
 from crawler.query.errors import QueryError
 from crawler.query.reader import TIMEOUT, Reader
@@ -86,7 +91,7 @@ class Meter:
               help="add what came since the last export to the same file or folder; begin it if it is not there")
 @click.option("--force", is_flag=True, cls=Flag, group=pages.OUTPUT_GROUP, help="write anew what is there already")
 @click.option("--format", "kind", cls=Flag, group=SHAPE, help="the format", default_text="jsonl", default="jsonl",
-              type=click.Choice(["jsonl", "csv", "parquet", "sitemap", "markdown", "text", "graphml", "edges"]))
+              type=click.Choice(list(FORMATS)))
 @click.option("--where", metavar="SQL", cls=Flag, group=SHAPE,
               help="a condition over the view pages, such as \"status = 200 AND lang = 'ko'\"; over links for graphml and edges")
 @click.option("--columns", metavar="NAME,...", cls=Flag, group=SHAPE, help="columns of pages, in this order; sha256 of the body is one too",
@@ -103,7 +108,7 @@ class Meter:
 @pages.voice_flags
 @click.pass_obj
 def export(
-    session: Session, /, output: str | None, to: str | None, kind: str, where: str | None, columns: str | None, base: str | None, *,
+    session: Session, /, output: str | None, to: str | None, kind: Kind, where: str | None, columns: str | None, base: str | None, *,
     going_on: bool, force: bool, body: bool, text: bool, distinct: bool, excel_safe: bool, jsonl: bool, timeout: float,
     color: Colour, quiet: bool, verbose: int,
 ) -> int:  # fmt: skip
@@ -111,22 +116,19 @@ def export(
 
     Memory does not grow with the number of pages. An export into a file that was stopped, or killed, goes on with --continue.
     """
-    from crawler.export import exporting
-
     voice = session.speak(quiet=quiet, verbose=verbose, color=color)
     folder = session.crawl_in(output)
     path = None if to in (None, "-") else Path(to or "")
-    wish = exporting.Wish(
+    wish = Wish(
         format=kind, where=where, columns=_split(columns), body=body, text=text, distinct=distinct, excel_safe=excel_safe, jsonl=jsonl,
         base=base,
     )
-    target = exporting.Target(path, going_on, force)
+    target = Target(path, going_on, force)
     if path is not None and not path.absolute().parent.is_dir():
-        raise exporting.ExportError(f"there is no folder {path.parent}", "Try mkdir, or another --to.")
-    name = exporting.kind_of(kind)
-    with _told(voice, resumable=path is not None and exporting.FORMATS[name].grows) as meter, \
+        raise ExportError(f"there is no folder {path.parent}", "Try mkdir, or another --to.")
+    with _told(voice, resumable=path is not None and FORMATS[kind].grows) as meter, \
             Reader.open(folder, timeout=timeout) as reader:
-        tally = exporting.export(folder, reader, name, wish, target, watch=meter)
+        tally = write(folder, reader, kind, wish, target, watch=meter)
     for line in _summary(tally, kind, path):
         voice.say(line)
     return 0
@@ -153,7 +155,7 @@ def _split(columns: str | None) -> tuple[str, ...] | None:
     return None if columns is None else tuple(name.strip() for name in columns.split(","))
 
 
-def _summary(tally: exporting.Tally, kind: str, path: Path | None) -> Iterator[str]:
+def _summary(tally: Tally, kind: Kind, path: Path | None) -> Iterator[str]:
     noun = {"graphml": "link", "edges": "link", "sitemap": "URL"}.get(kind, "page")
     yield f"{words.count(tally.rows, noun)} written{f' to {path}' if path is not None else ''}."
     if tally.missing:

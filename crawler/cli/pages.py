@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("crawler.cli.backup:backup", "copy a crawl, also while it runs, to a folder that is a crawl itself"),
     "diff": ("crawler.cli.diff:diff", "what changed between two runs, and what of one page"),
     "cdxj": ("crawler.cli.cdxj:cdxj", "index the WARC files of a crawl"),
+    "export": ("crawler.cli.export:export", "write pages or links in a format that other programs read"),
     "config": ("crawler.cli.config:config", "the settings in force and where each comes from"),
     "doctor": ("crawler.cli.doctor:doctor", "whether this machine has what a crawl needs"),
     "demo": ("crawler.cli.demo:demo", "crawl a small site that comes along, without the internet"),

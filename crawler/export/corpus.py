@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -25,14 +24,14 @@ from crawler.export.lines import Watch
 from crawler.export.selecting import Selection
 from crawler.export.texts import Tally
 from crawler.query.reader import Reader, Row, Value
+from crawler.text import is_hidden
 
 CURSOR = "export.cursor"
 COLUMNS = ("url", "title", "lang", "fetched", "sha256")
 """The front matter."""
 
-_UNQUOTED = re.compile("[\x20-\x21\x23-\x5b\x5d-\x7e\xa0-\u200a\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\uffef]+")
-"""Runs of what YAML prints as it is, without what turns the reading direction or cannot be seen."""
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_NO_CHARACTERS = "\ufffe\uffff"
 
 
 class Corpus:
@@ -130,18 +129,11 @@ def front_matter(row: Row) -> str:
 
 def quoted(text: str) -> str:
     """Return a text as a double-quoted scalar of YAML (1.2, 5.7): on one line, and nothing in it acts or hides."""
-    parts, at = [], 0
-    while at < len(text):
-        if run := _UNQUOTED.match(text, at):
-            parts.append(run[0])
-            at = run.end()
-        else:
-            parts.append(_SHORT.get(text[at]) or _escape(ord(text[at])))
-            at += 1
-    return f'"{"".join(parts)}"'
+    return f'"{"".join([_SHORT.get(char) or (_escape(char) if is_hidden(char) or char in _NO_CHARACTERS else char) for char in text])}"'
 
 
-def _escape(code: int) -> str:
+def _escape(char: str) -> str:
+    code = ord(char)
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -16,7 +16,7 @@ from crawler.query.reader import Reader
 from crawler.text import safe
 
 VERSION = 1
-_ANEW = "Try another --to, or --force to write it anew."
+_ANEW = "another --to, or --force to write it anew."
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,21 +79,21 @@ def load(path: Path) -> Cursor:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Cursor)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ExportError(f"{path} is no cursor of an export ({safe(str(error))})", _ANEW) from None
+        raise ExportError(f"{path} is no cursor of an export ({safe(str(error))})", f"Try {_ANEW}") from None
     if found.v != VERSION:
-        raise ExportError(f"{path} was written by another version of the crawler", _ANEW)
+        raise ExportError(f"{path} was written by another version of the crawler", f"Try {_ANEW}")
     return found
 
 
 def matching(found: Cursor, database: str, wish: Wish, path: Path) -> None:
     """Raise ExportError unless a cursor is of this database and this wish."""
     if found.database != database:
-        raise ExportError(f"{path} belongs to an export of another crawl", "Try -o with that crawl, another --to, or --force to write it anew.")
+        raise ExportError(f"{path} belongs to an export of another crawl", f"Try -o with that crawl, {_ANEW}")
     for field in Wish.__struct_fields__:
         before, now = getattr(found.wish, field), getattr(wish, field)
         if before != now:
             said = f"{_said(field, before)}, and now it is {_said(field, now)}"
-            raise ExportError(f"{path} belongs to an export with {safe(said)}", f"Try the same options again. Or else: {_ANEW}")
+            raise ExportError(f"{path} belongs to an export with {safe(said)}", f"Try the same options again, {_ANEW}")
 
 
 def _said(field: str, value: object) -> str:
@@ -119,5 +119,5 @@ def resumed(found: Cursor, reader: Reader, latest: int, path: Path) -> int:
     """Return the request behind which to go on. Raises ExportError when requests were taken out and others have their numbers."""
     there = anchor_of(reader, found.last)
     if there is not None and found.anchor is not None and there != found.anchor:
-        raise ExportError(f"the crawl has forgotten requests that {path} counts on", _ANEW)
+        raise ExportError(f"the crawl has forgotten requests that {path} counts on", f"Try {_ANEW}")
     return min(found.last, latest)

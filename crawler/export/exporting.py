@@ -9,7 +9,7 @@ from crawler.export.corpus import COLUMNS, Corpus, write_corpus
 from crawler.export.cursor import Cursor, Wish
 from crawler.export.errors import ExportError, need
 from crawler.export.files import Growing, Stdout, whole
-from crawler.export.formats import FORMATS, Format, Kind
+from crawler.export.formats import FORMATS, Kind
 from crawler.export.graphml import write_graphml
 from crawler.export.lines import Watch, write_lines
 from crawler.export.selecting import EDGE_COLUMNS, Selection, database_of, page_columns
@@ -44,8 +44,10 @@ def export(
             with Texts(folder, tally, deadline=deadline) as texts:
                 rows = _Filled(reader, wish, texts)
                 with _growing(reader, wish, target) as sink:
-                    form = "csv" if kind == "csv" else "json"
-                    write_lines(sink, rows.selection, rows.columns, form, tally, watch, filled=rows, excel_safe=wish.excel_safe)
+                    write_lines(
+                        sink, rows.selection, rows.columns, "csv" if kind == "csv" else "json", tally, watch,
+                        filled=rows, excel_safe=wish.excel_safe,
+                    )  # fmt: skip
         case "parquet":
             with Texts(folder, tally, deadline=deadline) as texts:
                 rows = _Filled(reader, wish, texts)
@@ -150,6 +152,3 @@ def _growing(reader: Reader, wish: Wish, target: Target) -> Growing | Stdout:
     latest = found[0] if found and isinstance(found[0], int) else 0
     cursor = Cursor(database=database_of(reader), wish=wish)
     return Growing(target.path, cursor, reader, going_on=target.going_on, force=target.force, latest=latest)
-
-
-__all__ = ["FORMATS", "Format", "Target", "Wish", "export"]

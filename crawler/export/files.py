@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Self, TextIO
 
 import msgspec
 
@@ -29,7 +29,7 @@ class Stdout:
         self.fresh = True
         self.stream: TextIO = sys.stdout
 
-    def __enter__(self) -> Stdout:
+    def __enter__(self) -> Self:
         sys.stdout.flush()
         if isinstance(sys.stdout, io.TextIOWrapper):
             self.stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
@@ -61,14 +61,11 @@ class Growing:
         self.fresh = self._cursor.bytes == 0
         self.stream: TextIO = sys.stdout        # until it is opened
 
-    def __enter__(self) -> Growing:
+    def __enter__(self) -> Self:
         with writing(self.path):
             self._raw = open_locked(self.path)
             try:
-                size = self._raw.seek(0, os.SEEK_END)
-                if size < self._cursor.bytes:
-                    what = f"{self.path} is shorter ({size:,} bytes) than {self.beside.name} says ({self._cursor.bytes:,} bytes)"
-                    raise ExportError(what, "Try the file as it was, another --to, or --force to write it anew.")
+                self._refuse_shorter(self._raw.seek(0, os.SEEK_END))
                 if self.fresh:
                     save(self.beside, self._cursor)     # before an old file is emptied: what it said is no longer so
                 self._raw.truncate(self._cursor.bytes)
@@ -78,6 +75,11 @@ class Growing:
                 raise
         self.stream = io.TextIOWrapper(io.BufferedWriter(self._raw, BUFFER), encoding="utf-8", newline="")
         return self
+
+    def _refuse_shorter(self, size: int) -> None:
+        if size < self._cursor.bytes:
+            what = f"{self.path} is shorter ({size:,} bytes) than {self.beside.name} says ({self._cursor.bytes:,} bytes)"
+            raise ExportError(what, "Try the file as it was, another --to, or --force to write it anew.")
 
     def keep(self, last: int, rows: int) -> None:
         """Make everything up to a request durable, then say so in the cursor. Raises StorageError."""

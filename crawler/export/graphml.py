@@ -6,7 +6,6 @@ each URL of the crawl: ten million take 1.3 MB.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -45,8 +44,9 @@ class Bits:
         self._bits[at] |= 1 << (number & 7)
 
     def __contains__(self, number: object) -> bool:
-        at = int(number) >> 3 if isinstance(number, int) else -1
-        return 0 <= at < len(self._bits) and bool(self._bits[at] >> (number & 7) & 1) if isinstance(number, int) else False
+        if not isinstance(number, int) or not 0 <= number < self.end:
+            return False
+        return bool(self._bits[number >> 3] >> (number & 7) & 1)
 
     @property
     def end(self) -> int:
@@ -64,22 +64,31 @@ def write_graphml(file: BinaryIO, reader: Reader, where: str | None, tally: Tall
             nodes.add(_id(dst))
         watch(0, share / 3)
     file.write(_HEAD.encode())
-    for target, keys in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS)):
-        for name, kind in keys:
-            file.write(f'<key id="{name}" for="{target}" attr.name="{name}" attr.type="{kind}"/>\n'.encode())
+    file.writelines(_keys())
     file.write(b'<graph edgedefault="directed">\n')
     for after in range(0, nodes.end, NODES_A_STEP):
-        for url_id, *values in reader.all(_NODES, (after, after + NODES_A_STEP)):
-            if url_id in nodes:
-                file.write(f'<node id="n{url_id}">{_data(_NODE_KEYS, values)}</node>\n'.encode())
-        watch(0, (1 + min(after / nodes.end, 1)) / 3)
+        file.writelines(_node(row) for row in reader.all(_NODES, (after, after + NODES_A_STEP)) if row[0] in nodes)
+        watch(0, (1 + after / nodes.end) / 3)
     for rows, share in _links(reader, "src_id, dst_id, kind, nofollow", condition):
-        for src, dst, *values in rows:
-            if src in nodes and dst in nodes:       # a page that was fetched meanwhile may have new ones
-                file.write(f'<edge source="n{src}" target="n{dst}">{_data(_EDGE_KEYS, values)}</edge>\n'.encode())
-                tally.rows += 1
+        kept = [row for row in rows if row[0] in nodes and row[1] in nodes]     # a page that was fetched meanwhile may have new ones
+        file.writelines(map(_edge, kept))
+        tally.rows += len(kept)
         watch(tally.rows, (2 + share) / 3)
     file.write(b"</graph>\n</graphml>\n")
+
+
+def _keys() -> Iterator[bytes]:
+    for target, keys in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS)):
+        for name, kind in keys:
+            yield f'<key id="{name}" for="{target}" attr.name="{name}" attr.type="{kind}"/>\n'.encode()
+
+
+def _node(row: Row) -> bytes:
+    return f'<node id="n{_id(row[0])}">{_data(_NODE_KEYS, row[1:])}</node>\n'.encode()
+
+
+def _edge(row: Row) -> bytes:
+    return f'<edge source="n{_id(row[0])}" target="n{_id(row[1])}">{_data(_EDGE_KEYS, row[2:])}</edge>\n'.encode()
 
 
 def _links(reader: Reader, columns: str, condition: str) -> Iterator[tuple[Sequence[Row], float]]:
@@ -98,7 +107,7 @@ def _links(reader: Reader, columns: str, condition: str) -> Iterator[tuple[Seque
 
 def _data(keys: Sequence[tuple[str, str]], values: Sequence[Value]) -> str:
     parts = []
-    for (name, kind), value in itertools.zip_longest(keys, values):
+    for (name, kind), value in zip(keys, values, strict=True):
         if value is not None:
             text = ("true" if value else "false") if kind == "boolean" else escaped(str(value))
             parts.append(f'<data key="{name}">{text}</data>')

@@ -65,7 +65,7 @@ def checked(reader: Reader, view: str, where: str | None) -> str:
             reader.rows(f"EXPLAIN SELECT 1 FROM {view} WHERE {condition}").close()     # compiled, not run
         except QueryError as error:
             placed = _PLACE.sub(lambda match: f" (line {int(match[1]) - 1}, ", error.message)
-            raise QueryError(f"--where: {placed}", error.hint, error.exit_code) from None
+            raise QueryError(f"--where, a condition over {view}: {placed}", error.hint, error.exit_code) from None
     return bracketed
 
 

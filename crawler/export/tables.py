@@ -12,7 +12,7 @@ from crawler.export.texts import Tally
 from crawler.query.reader import Row, Value
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
 GROUP_ROWS = 20_000
@@ -35,7 +35,7 @@ def write_parquet(
     import pyarrow.parquet as pq  # an extra too
 
     # Rows are made to columns in small pieces, as Python's values take ten times the room.
-    schema = pa.schema([(name, _type_of(pa, name)) for name in columns])
+    schema = pa.schema([(name, _type_of(name)) for name in columns])
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         group = _Group(schema, writer)
         for step in selection.steps():
@@ -51,10 +51,10 @@ def write_parquet(
 class _Group:
     """A row group that is being filled."""
 
-    def __init__(self, schema: pyarrow.Schema, writer: ParquetWriter) -> None:
+    def __init__(self, schema: pa.Schema, writer: ParquetWriter) -> None:
         self._schema, self._writer = schema, writer
         self._rows: list[Row] = []
-        self._batches: list[pyarrow.RecordBatch] = []
+        self._batches: list[pa.RecordBatch] = []
         self._count = self._bytes = self._waiting = 0
 
     def add(self, row: Row) -> None:
@@ -89,7 +89,9 @@ class _Group:
         self._count = self._bytes = 0
 
 
-def _type_of(pa: pyarrow, name: str) -> pyarrow.DataType:
+def _type_of(name: str) -> pa.DataType:
+    import pyarrow as pa  # loaded already
+
     if name in _MOMENTS:
         return pa.timestamp("s", tz="UTC")
     if name in _FLAGS:
