@@ -57,10 +57,21 @@ def main_text(job: Job) -> str | None:
     """Return the main text of a page, None when it has none that can be found."""
     import trafilatura  # an extra, and half a second to load: in this process alone
 
+    # It takes what does not say `html` in its first characters for something else, and HTML need not say so.
+    html = job.html if "html" in job.html[:40].lower() else f"<!DOCTYPE html>{job.html}"
     found: str | None = trafilatura.extract(
-        job.html, url=job.url, output_format="markdown" if job.markdown else "txt", include_comments=False
+        html, url=job.url, output_format="markdown" if job.markdown else "txt", include_comments=False
     )
     return found or None
+
+
+def _trouble() -> str | None:
+    """Return why the library cannot be loaded, None when it can: half of it may be missing."""
+    try:
+        import trafilatura  # noqa: F401 - half a second, in this process alone; the first page would need it anyway
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
 
 
 def main(descriptor: int, deadline: int) -> None:
@@ -72,6 +83,7 @@ def main(descriptor: int, deadline: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
     with socket.socket(fileno=descriptor) as connection:
+        connection.sendall(frame(_trouble()))
         while (data := received(connection)) is not None:
             signal.alarm(deadline + GRACE)
             try:

@@ -105,7 +105,7 @@ def _begun(beside: Path, path: Path, cursor: Cursor, *, going_on: bool, force: b
         refuse_existing(path, force=force, grows=True)
         return cursor
     if not beside.exists():
-        if path.exists():
+        if path.exists() and path.stat().st_size:       # an empty one was made by an export that was killed at once
             raise ExportError(f"{path} has no cursor beside it ({beside.name})", "Try another --to, or --force to write it anew.")
         return cursor
     found = load(beside)

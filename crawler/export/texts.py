@@ -20,10 +20,13 @@ import crawler
 from crawler.archive.reading import BodyMissing, open_body
 from crawler.core import encodings
 from crawler.export.child import Job, frame, received
+from crawler.export.errors import ExportError
 from crawler.query.reader import Value
 
 READ = 8 << 20
 """Bytes of a body in which a main text is looked for; what is larger is cut, as it is for links."""
+START = 60
+"""Seconds for that process to be ready."""
 DEADLINE = 20
 """Seconds for the main text of one page."""
 SOURCE = ("file", "offset", "length", "mime", "charset", "url")
@@ -114,8 +117,16 @@ class Texts:
             raise
         finally:
             theirs.close()
-        ours.settimeout(self._deadline)
         self._line = ours
+        ours.settimeout(START)
+        try:
+            ready = received(ours)
+        except (TimeoutError, ConnectionResetError):
+            ready = None
+        trouble = "its process does not start" if ready is None else msgspec.msgpack.decode(ready, type=str | None)
+        if trouble is not None:
+            raise ExportError(f"trafilatura cannot be used: {trouble}", "Try pip install -U 'steadycrawl[text]'.")
+        ours.settimeout(self._deadline)
         return ours
 
     def _ended(self) -> None:
