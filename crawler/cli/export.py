@@ -129,7 +129,7 @@ def export(
     with _told(voice, resumable=path is not None and FORMATS[kind].grows) as meter, \
             Reader.open(folder, timeout=timeout) as reader:
         tally = write(folder, reader, kind, wish, target, watch=meter)
-    for line in _summary(tally, kind, path):
+    for line in _summary(tally, kind, target):
         voice.say(line)
     return 0
 
@@ -155,9 +155,10 @@ def _split(columns: str | None) -> tuple[str, ...] | None:
     return None if columns is None else tuple(name.strip() for name in columns.split(","))
 
 
-def _summary(tally: Tally, kind: Kind, path: Path | None) -> Iterator[str]:
+def _summary(tally: Tally, kind: Kind, target: Target) -> Iterator[str]:
     noun = {"graphml": "link", "edges": "link", "sitemap": "URL"}.get(kind, "page")
-    yield f"{words.count(tally.rows, noun)} written{f' to {path}' if path is not None else ''}."
+    done = "added" if target.going_on else "written"
+    yield f"{words.count(tally.rows, noun)} {done}{f' to {target.path}' if target.path is not None else ''}."
     if tally.missing:
         yield f"  {words.count(tally.missing, 'stored body is', 'stored bodies are')} not there: was the folder copied without pages/?"
     if tally.empty:

@@ -119,9 +119,22 @@ def _write_json(columns: Sequence[str], rows: Iterable[Row], stream: TextIO) -> 
         stream.write((line if line.isascii() and "\x7f" not in line else _escaped(line)) + "\n")
 
 
+class _Escapes(dict[int, str]):
+    """What stands for each character in JSON, found out when it is met first: a page is long, its alphabet short."""
+
+    def __missing__(self, code: int) -> str:
+        """Look at a character."""
+        char = chr(code)
+        self[code] = shown = _json_escape(char) if text.is_hidden(char) else char
+        return shown
+
+
+_ESCAPES = _Escapes()
+
+
 def _escaped(line: str) -> str:
     r"""Return a JSON text with everything hidden as \uXXXX, which means the same and cannot act on a terminal."""
-    return "".join([_json_escape(char) if text.is_hidden(char) else char for char in line])
+    return line.translate(_ESCAPES)
 
 
 def _json_escape(char: str) -> str:

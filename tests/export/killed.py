@@ -12,6 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
+
 from crawler.export import files, selecting
 from crawler.export.cursor import Wish
 from crawler.export.exporting import Target, export
@@ -44,7 +46,7 @@ def _exit_of(folder: str, kind: str, target: str, wish: str, life: int) -> int:
     try:
         sys.setprofile(kill)
         with Reader.open(folder) as reader:
-            export(Path(folder), reader, kind, Wish(format=kind, **json.loads(wish)), Target(Path(target), going_on=True))
+            export(Path(folder), reader, kind, msgspec.convert({"format": kind, **json.loads(wish)}, Wish), Target(Path(target), going_on=True))
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
         os._exit(1)
