@@ -19,7 +19,7 @@ START = 1_790_000_000_000
 
 HOSTILE = (
     '=HYPERLINK("http://evil.example")', "+1+1", "-2", "@SUM(A1)", "\t=1", "＝1",
-    "\x1b]52;c;AAAA\x07\x9b31m", "<script>alert(1)</script>", "]]><!-- & --><![CDATA[", "a,\"b\"\r\nc\td\\n", "nul\x00 and \ufffe\uffff",
+    "\x1b]52;c;AAAA\x07\x9b31m", "<script>alert(1)</script>", "]]><!-- & --><![CDATA[", 'a,"b"\r\nc\td\\n', "nul\x00 and \ufffe\uffff",
     "\u202egnp.exe\u200b", "---\nurl: http://evil.example\n---", "line\u2028separator\u0085", "한국어 제목 🙂", "'; DROP TABLE url; --", "",
 )  # fmt: skip
 PATHS = ("/?a=1&b=%3Cscript%3E", "/it's", "/%EA%B0%80", "/=1+1")

@@ -19,6 +19,7 @@ from crawler.export.cursor import Wish
 from crawler.export.exporting import Target, export
 from crawler.query.reader import Reader
 
+
 def main(folder: str, kind: str, target: str, wish: str, calls: str) -> None:
     """Fork one export after another."""
     selecting.STEP = selecting.LINKS_A_STEP = 7
@@ -28,7 +29,7 @@ def main(folder: str, kind: str, target: str, wish: str, calls: str) -> None:
         if ended != -signal.SIGKILL:
             sys.exit(f"ended with {ended}")
         killed += 1
-    print(killed)
+    sys.stdout.write(f"{killed}\n")
 
 
 def _exit_of(folder: str, kind: str, target: str, wish: str, life: int) -> int:
@@ -47,8 +48,9 @@ def _exit_of(folder: str, kind: str, target: str, wish: str, life: int) -> int:
         sys.setprofile(kill)
         with Reader.open(folder) as reader:
             export(Path(folder), reader, kind, msgspec.convert({"format": kind, **json.loads(wish)}, Wish), Target(Path(target), going_on=True))
-    except BaseException as error:
-        print(repr(error), file=sys.stderr, flush=True)
+    except BaseException as error:  # noqa: BLE001 - a child never comes back into its parent's loop
+        sys.stderr.write(f"{error!r}\n")
+        sys.stderr.flush()
         os._exit(1)
     os._exit(0)
 

@@ -123,8 +123,11 @@ def test_a_condition_chooses_pages(exported):
         ("1 /*", "--where, a condition over pages: syntax error near '*' (line 1, column 4)"),
         ("1; DELETE FROM url", "--where, a condition over pages: there is more than one statement"),
         ("url IN (SELECT load_extension('x'))", "--where, a condition over pages: the function load_extension() is refused: a query may only read"),
-        ("url = ?", "--where, a condition over pages: SQLite says: Incorrect number of bindings supplied. "
-                    "The current statement uses 1, and there are 0 supplied."),
+        (
+            "url = ?",
+            ("--where, a condition over pages: SQLite says: Incorrect number of bindings supplied. "
+             "The current statement uses 1, and there are 0 supplied."),
+        ),
     ],
 )
 def test_what_is_no_condition_is_refused_before_anything_is_written(exported, tmp_path, where, message):
