@@ -23,7 +23,6 @@ from crawler.folder import CrawlError
 from crawler.query.errors import QueryError
 from crawler.query.reader import TIMEOUT, Reader
 
-SHAPE = "What is written"
 REDRAWN, FIRST_PLAIN, NEXT_PLAIN = 0.2, 10.0, 60.0
 """Seconds between two drawings of the live line, until the first plain line, and between two plain lines."""
 QUIET_FOR = 1.0
@@ -90,18 +89,18 @@ class Meter:
 @click.option("--continue", "going_on", is_flag=True, cls=Flag, group=pages.OUTPUT_GROUP,
               help="add what came since the last export to the same file or folder; begin it if it is not there")
 @click.option("--force", is_flag=True, cls=Flag, group=pages.OUTPUT_GROUP, help="write anew what is there already")
-@click.option("--format", "kind", cls=Flag, group=SHAPE, help="the format", default_text="jsonl", default="jsonl",
+@click.option("--format", "kind", cls=Flag, group=pages.SHAPE, help="the format", default_text="jsonl", default="jsonl",
               type=click.Choice(list(FORMATS)))
-@click.option("--where", metavar="SQL", cls=Flag, group=SHAPE,
+@click.option("--where", metavar="SQL", cls=Flag, group=pages.SHAPE,
               help="a condition over the view pages, such as \"status = 200 AND lang = 'ko'\"; over links for graphml and edges")
-@click.option("--columns", metavar="NAME,...", cls=Flag, group=SHAPE, help="columns of pages, in this order; sha256 of the body is one too",
+@click.option("--columns", metavar="NAME,...", cls=Flag, group=pages.SHAPE, help="columns of pages, in this order; sha256 of the body is one too",
               default_text="all of the view pages")
-@click.option("--body", is_flag=True, cls=Flag, group=SHAPE, help="with a column body: the decoded text of what is stored")
-@click.option("--text", is_flag=True, cls=Flag, group=SHAPE, help="with a column text: the main text of the page (extra text)")
-@click.option("--distinct", is_flag=True, cls=Flag, group=SHAPE, help="leave out pages whose text is that of an earlier page, or nearly")
-@click.option("--excel-safe", is_flag=True, cls=Flag, group=SHAPE, help="write no CSV cell that a spreadsheet takes for a formula")
-@click.option("--jsonl", is_flag=True, cls=Flag, group=SHAPE, help="markdown and text as a JSON object a page, not as a folder of files")
-@click.option("--base", metavar="URL", cls=Flag, group=SHAPE, help="where the files of a sitemap with an index will be served",
+@click.option("--body", is_flag=True, cls=Flag, group=pages.SHAPE, help="with a column body: the decoded text of what is stored")
+@click.option("--text", is_flag=True, cls=Flag, group=pages.SHAPE, help="with a column text: the main text of the page (extra text)")
+@click.option("--distinct", is_flag=True, cls=Flag, group=pages.SHAPE, help="leave out pages whose text is that of an earlier page, or nearly")
+@click.option("--excel-safe", is_flag=True, cls=Flag, group=pages.SHAPE, help="write no CSV cell that a spreadsheet takes for a formula")
+@click.option("--jsonl", is_flag=True, cls=Flag, group=pages.SHAPE, help="markdown and text as a JSON object a page, not as a folder of files")
+@click.option("--base", metavar="URL", cls=Flag, group=pages.SHAPE, help="where the files of a sitemap with an index will be served",
               default_text="the root of the site")
 @click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=TIMEOUT, cls=Flag, group=pages.OTHER,
               help="seconds that one step of the query may take", default_text=f"{TIMEOUT:g}")

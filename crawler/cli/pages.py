@@ -38,8 +38,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command's place, imported when it is asked for, and its line in the overview."""
 
-OUTPUT_GROUP, TELLING, OTHER = "Where to, and from where", "What is told", "Other"
-GENERAL = (OUTPUT_GROUP, TELLING, OTHER)
+OUTPUT_GROUP, SHAPE, TELLING, OTHER = "Where to, and from where", "What is written", "What is told", "Other"
+GENERAL = (OUTPUT_GROUP, SHAPE, TELLING, OTHER)
 WIDTH = 100
 
 Decorator = Callable[[Any], Any]     # click's decorators take functions of any shape, and commands
