@@ -91,10 +91,12 @@ def _was_finished_before(summary: Summary, way: Way) -> bool:
 
 def _finished_before(summary: Summary, way: Way) -> list[str]:
     rows: list[Row] = [("look", "", way.ask("query", "pages")), ("", "", way.ask("status"))]
-    rows.append(("again", "", f"{way.again('--recrawl', '1d')}   (asks again what was last asked more than a day ago)"))
+    if not summary.recrawl:
+        rows.append(("again", "", f"{way.again('--recrawl', '1d')}   (asks again what was last asked more than a day ago)"))
     if way.fresh:
         rows.append(("anew", "", f"{way.again('--fresh')}   (keeps the old folder under another name)"))
-    return [f"{way.output} is finished: {words.count(summary.pages, 'page')}, nothing is waiting.", *_aligned(rows)]
+    left = "nothing is old enough to be asked again" if summary.recrawl else "nothing is waiting"
+    return [f"{way.output} is finished: {words.count(summary.pages, 'page')}, {left}.", *_aligned(rows)]
 
 
 def _sentence(summary: Summary) -> str:

@@ -10,7 +10,7 @@ from crawler.hooks import RunStarted
 
 def lines(event: RunStarted, effective: Effective, version: str) -> list[str]:
     """Return the lines that open a run; none when there is nothing left to do, which the end says well enough."""
-    if event.resumed and not event.queued and not event.new_seeds:
+    if event.resumed and not event.queued and not event.new_seeds and effective.settings.recrawl is None:
         return []
     first = _continuing(event) if event.resumed else _starting(event, effective.settings, version)
     notices = [f"  {notice}" for notice in effective.notices]

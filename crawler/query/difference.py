@@ -25,14 +25,14 @@ _SAYS = f"""(status IN (301, 302, 303, 307, 308) AND fault IS NULL OR status IN 
   OR status BETWEEN 200 AND 299 AND status NOT IN (204, 205) AND coalesce(fault, {FAULT_CODE[Fault.PARSE]}) = {FAULT_CODE[Fault.PARSE]})"""
 _STANDS_BACK = "({0}.body_id IS NULL AND {0}.canonical_id IS NOT NULL AND {0}.canonical_id <> {0}.url_id)"
 _IS_PAGE = f"coalesce({{0}}.status BETWEEN 200 AND 299 AND NOT {_STANDS_BACK}, 0)"
-_LAST = f"(SELECT fetch_id FROM fetch WHERE url_id = {{0}} AND fetch_id <= ? AND {_SAYS} ORDER BY fetch_id DESC LIMIT 1)"
+_LAST = f"(SELECT fetch_id FROM fetch WHERE url_id = {{0}} AND fetch_id <= {{1}} AND {_SAYS} ORDER BY fetch_id DESC LIMIT 1)"
 _WAS, _IS = _IS_PAGE.format("b"), _IS_PAGE.format("f")
 _CHANGED = f"""
-WITH asked AS (SELECT DISTINCT url_id FROM fetch WHERE fetch_id > ? AND fetch_id <= ?),
-  pair AS (SELECT a.url_id, {_LAST.format("a.url_id")} AS before, {_LAST.format("a.url_id")} AS now FROM asked a),
+WITH asked AS (SELECT url_id, max(status = 304) AS confirmed FROM fetch WHERE fetch_id > ?1 AND fetch_id <= ?2 GROUP BY url_id),
+  pair AS MATERIALIZED (SELECT a.url_id, {_LAST.format("a.url_id", "?1")} AS before, {_LAST.format("a.url_id", "?2")} AS now, confirmed FROM asked a),
   change AS (
     SELECT p.url_id, CASE WHEN NOT {_WAS} AND {_IS} THEN 0 WHEN NOT {_WAS} THEN NULL WHEN {_IS} AND b.body_id IS NOT f.body_id THEN 1
-      WHEN {_IS} THEN 4 WHEN f.status IN (404, 410) THEN 2 ELSE 3 END AS what, f.status,
+      WHEN p.before = p.now AND p.confirmed IS NOT 1 THEN NULL WHEN {_IS} THEN 4 WHEN f.status IN (404, 410) THEN 2 ELSE 3 END AS what, f.status,
       CASE WHEN {_IS} THEN NULL ELSE coalesce(f.redirect_id, f.canonical_id) END AS target_id,
       coalesce(f.title, b.title) AS title, b.body_id AS old_id, f.body_id AS new_id, b.simhash AS old_hash, f.simhash AS new_hash
     FROM pair p CROSS JOIN fetch f ON f.fetch_id = p.now LEFT JOIN fetch b ON b.fetch_id = p.before)
@@ -43,7 +43,7 @@ FROM change c CROSS JOIN url u ON u.url_id = c.url_id CROSS JOIN origin o ON o.o
 WHERE c.what IS NOT NULL AND u.kind <> {KIND_CODE[Kind.ROBOTS]} ORDER BY c.what, u.url_id"""
 _VERSION = f"""
 SELECT f.fetch_id, f.at, f.run_id, f.body_id, f.mime, f.charset, b.file, b.offset, b.length, {_IS}
-FROM fetch f LEFT JOIN body b USING (body_id) WHERE f.fetch_id = {_LAST.format("?")}"""
+FROM fetch f LEFT JOIN body b USING (body_id) WHERE f.fetch_id = {_LAST.format("?1", "?2")}"""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class Differences:
 
     def __init__(self, reader: Reader, span: Span) -> None:
         self.counts: Counter[str] = Counter()
-        self._rows = reader.rows(_CHANGED, (span.after, span.upto, span.after, span.upto))
+        self._rows = reader.rows(_CHANGED, (span.after, span.upto))
 
     def __iter__(self) -> Iterator[Row]:
         for what, url, status, target, title, before, now, old_hash, new_hash in self._rows:

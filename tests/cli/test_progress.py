@@ -277,8 +277,18 @@ def test_a_crawl_that_was_finished_already_says_so():
     lines = closing.lines(but(SUMMARY, run_pages=0), but(WAY, resumed=True))
 
     assert "output/docs is finished: 500 pages, nothing is waiting." == lines[0]
-    assert "  anew   crawler seeds/docs.txt --fresh   (keeps the old folder under another name)" == lines[-1]
+    assert "  anew    crawler seeds/docs.txt --fresh   (keeps the old folder under another name)" == lines[-1]
+    assert "  again   crawler seeds/docs.txt --recrawl 1d   (asks again what was last asked more than a day ago)" == lines[-2]
     assert "--fresh" not in " ".join(closing.lines(but(SUMMARY, run_pages=0), but(WAY, resumed=True, fresh=False)))
+
+
+def test_a_recrawl_says_what_became_of_what_was_known():
+    summary = but(SUMMARY, run_pages=12, unchanged=480, changed=10, gone=1, recrawl=True)
+
+    assert "  recrawl   480 unchanged, 10 changed, 1 gone or moved, 2 new   crawler diff" == closing.lines(summary, WAY)[1]
+    nothing = closing.lines(but(SUMMARY, run_pages=0, recrawl=True), but(WAY, resumed=True))
+    assert "output/docs is finished: 500 pages, nothing is old enough to be asked again." == nothing[0]
+    assert "--recrawl" not in "".join(nothing)
 
 
 def test_a_run_that_fetched_nothing_says_so():

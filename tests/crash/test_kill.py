@@ -6,9 +6,14 @@ import importlib.util
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -175,3 +180,48 @@ def test_a_page_limit_is_exact_and_nothing_is_asked_beyond_it(site, tmp_path):
     assert 0 == finish(start([*command, "-n", "400"]))[0]
     judge.check()
     assert (400, 400) == (len(judge.stored), sum("/p/" in line for line in site.log))
+
+
+def recrawl_loop(site: Site, folder, pages: int, kills: int, seed: int) -> int:
+    """Crawl, let the site change, and kill its recrawl *kills* times; return how many kills hit it."""
+    chance = random.Random(seed)
+    command = [f"http://127.0.0.1:{site.port}/p/0", "-o", str(folder), "--delay", "0", "--min-free", "0"]
+    code, errors = finish(start(command))
+    assert code == 0, errors
+    judge = oracle.Oracle(folder, site.port, pages)
+    judge.check()
+    before = judge.stored
+    with pytest.raises(urllib.error.HTTPError):     # it has changed, and has no such page
+        urllib.request.urlopen(f"http://127.0.0.1:{site.port}/version/2")
+    judge.versions, asked, hits = (1, 2), len(site.log), 0
+    for _ in range(kills):
+        process = start([*command, "--recrawl", "0s"])
+        site.wait(len(site.log) + chance.choice([1, 10, 30, 60]), process, 10)
+        process.send_signal(signal.SIGKILL)
+        hits += finish(process)[0] == -signal.SIGKILL
+        judge.check()
+    code, errors = finish(start([*command, "--recrawl", "0s"]))
+    assert code == 0, errors
+    judge.check()
+    counts = Counter(line.split(" ", 1)[1] for line in site.log[asked:] if "/p/" in line)
+    assert len(before) == len(counts), "everything is asked again"
+    assert sum(counts.values()) - len(counts) <= hits * BOUND
+    judge.versions = (2,)
+    assert {url for url in before if not oracle.site.is_gone(int(url.rpartition("/")[2]), 2)} == judge.stored
+    with closing(sqlite3.connect(folder / "crawl.db")) as db:
+        assert [] == db.execute("SELECT 1 FROM meta WHERE key = 'recrawl'").fetchall()
+        for url, file in db.execute("SELECT url, file FROM pages"):
+            assert oracle.site.body("127.0.0.1", int(url.rpartition("/")[2]), pages, 2) == (folder / file).read_bytes()
+    return hits
+
+
+@pytest.mark.parametrize("site", [(150,)], indirect=True)
+def test_a_recrawl_killed_at_random_instants_loses_nothing_and_asks_nothing_twice(site, tmp_path):
+    assert recrawl_loop(site, tmp_path / "crawl", 150, kills=3, seed=1) >= 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3_000)
+@pytest.mark.parametrize("site", [(3_000,)], indirect=True)
+def test_a_hundred_kills_during_one_recrawl(site, tmp_path):
+    assert recrawl_loop(site, tmp_path / "crawl", 3_000, kills=100, seed=2) >= 50
