@@ -137,6 +137,7 @@ async def _forget(frontier: SqliteFrontier, tally: Tally, rows: Sequence[_Row]) 
     if bodies:
         before = await _forgotten(frontier)
         await _remember(frontier, list(dict.fromkeys([*before, *bodies])))
+    await writer.index.forget([row.id for row in rows])
     for statement in _FORGET:
         await writer.db.execute(statement, (ids,))
 

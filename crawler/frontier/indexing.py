@@ -128,6 +128,11 @@ class Index:
             await self._db.execute(TAKE_OUT, (url_id, indexed.title, indexed.text))
             await self._db.execute("DELETE FROM page_text WHERE url_id = ?", (url_id,))
 
+    async def forget(self, url_ids: Sequence[UrlId]) -> None:
+        """Take URLs out that are to leave no trace, of a crawl that may have no index."""
+        if list(await self._db.execute_fetchall("SELECT 1 FROM sqlite_schema WHERE name = 'page_text'")):
+            await self.take_out(url_ids)
+
     # --- at rest -------------------------------------------------------------------------------------------------
 
     async def count_missing(self) -> int:

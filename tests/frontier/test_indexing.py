@@ -11,6 +11,7 @@ from crawler.core import tokens
 from crawler.core.model import Body, Kind, Request, State
 from crawler.folder import CrawlError
 from crawler.frontier import Attempt, Settled, indexing
+from crawler.frontier.editing import Action, edit
 from crawler.frontier.sqlite import SqliteFrontier
 
 NOW = 1_000_000.0
@@ -97,11 +98,11 @@ async def test_a_transaction_that_fails_leaves_neither_page_nor_entry(frontier, 
     assert [(1, 1)] == await query(frontier, "SELECT url_id, fetch_id FROM page_text")
 
 
-async def test_what_is_forgotten_can_be_taken_out(frontier):
+async def test_what_is_forgotten_leaves_no_trace(frontier):
     await begin(frontier)
     await store(frontier, "one")
-    async with frontier.writer.transaction():
-        await frontier.writer.index.take_out([1, 2])
+    async with frontier.exclusive():
+        await edit(frontier, Action.FORGET, [1])
 
     assert ([], []) == (await rows(frontier, "one"), await query(frontier, "SELECT * FROM page_text"))
 
