@@ -8,6 +8,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Generator
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -177,17 +178,17 @@ class _AsyncPages(AsyncIterator[Page]):
     def __init__(self, run: Run) -> None:
         self._run = run
         self._pages: deque[Page] = deque()
+        self._taking: Future[list[Page]] | None = None
         weakref.finalize(self, run.leave).atexit = False
 
     async def __anext__(self) -> Page:
-        """Return the next page."""
+        """Return the next page. Whoever gives up waiting, as with a timeout, loses none by that."""
         if not self._pages:
-            try:
-                pages = await asyncio.wrap_future(self._run.pages.take())
-                self._pages.extend(pages)
-            except asyncio.CancelledError:
-                self._run.leave()
-                raise
+            if self._taking is None or self._taking.cancelled():
+                self._taking = self._run.pages.take()
+            pages = await asyncio.wrap_future(self._taking)
+            self._pages.extend(pages)
+            self._taking = None
         if not self._pages:
             await asyncio.wrap_future(self._run.done)
             raise StopAsyncIteration

@@ -21,9 +21,13 @@ class Site:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.url = ""
+        self.gate = threading.Event()
+        """Until it is set, `/slow` is not answered."""
 
     def answer(self, path: str, heads: Mapping[str, str]) -> tuple[int, str, bytes] | tuple[int, str, bytes, dict[str, str]]:
         said = "\n".join(f"{name}: {heads.get(name)}" for name in ("User-Agent", "X-Who", "Cookie"))
+        if path == "/slow":
+            self.gate.wait(30)
         if path.startswith("/page/"):
             return 200, "text/html", f"<title>Page {path[6:]}</title><p>It is number {path[6:]}.".encode()
         links = "".join(f"<a href=/page/{number}>{number}</a>" for number in range(PAGES))
@@ -38,6 +42,7 @@ class Site:
             "/to-secret": (302, "text/html", b"", {"Location": "/secret"}),
             "/circle": (302, "text/html", b"", {"Location": "/circle"}),
             "/echo": (200, "text/plain", said.encode()),
+            "/slow": (200, "text/html", b"<title>Slow</title>"),
             "/escape": (200, "text/html", b"<title>\x1b]0;owned\x07</title>"),
         }.get(path, (404, "text/plain", b"not here"))
 
@@ -74,9 +79,11 @@ def _served() -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(_served: Site) -> Site:
+def site(_served: Site) -> Iterator[Site]:
     _served.asked.clear()
-    return _served
+    _served.gate.clear()
+    yield _served
+    _served.gate.set()
 
 
 @pytest.fixture(autouse=True)

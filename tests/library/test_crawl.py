@@ -15,6 +15,7 @@ import pytest
 import crawler
 from crawler import CrawlError, Hooks, Settings, crawl, open_crawl
 from crawler.folder import InUse, NotACrawl, held
+from crawler.library import running
 
 ROOT = Path(crawler.__file__).parents[1]
 QUICK = {"delay": 0, "parsers": 1, "min_free": 0, "durability": "normal"}
@@ -145,6 +146,40 @@ async def test_whoever_leaves_early_can_go_on_later(leave, site):
     assert ("finished", 31) == (second.outcome, second.pages)
     assert ["stopped", "finished"] == outcomes()
     assert {1} == set(site.asked.values())
+
+
+async def test_the_next_call_waits_for_what_is_still_landing(site, monkeypatch):
+    asked, wait, ended = threading.Event(), running._wait_for_others, []
+
+    def noted(*words) -> None:
+        asked.set()
+        wait(*words)
+        ended.append(first.summary is not None)
+
+    seeds = [f"{site.url}slow", f"{site.url}page/1"]
+    first = crawl(seeds, output=OUTPUT, depth=0, **QUICK)
+    async for page in first:
+        assert f"{site.url}page/1" == page.url
+        break
+    monkeypatch.setattr(running, "_wait_for_others", noted)
+    second = asyncio.create_task(crawl(seeds, output=OUTPUT).run())
+    await asyncio.to_thread(asked.wait, 20)
+    assert None is first.summary
+    site.gate.set()
+
+    assert 2 == (await second).pages
+    assert [True] == ended
+    assert 1 == site.asked["/slow"]
+
+
+async def test_who_gives_up_waiting_for_a_page_gets_it_later(site):
+    pages = aiter(crawl([f"{site.url}slow", f"{site.url}page/1"], output=OUTPUT, depth=0, **QUICK))
+    assert "Page 1" == (await anext(pages)).title
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(pages), 0.01)
+    site.gate.set()
+
+    assert ["Slow"] == [page.title async for page in pages]
 
 
 async def test_closing_waits_until_all_is_committed(site):
@@ -297,9 +332,11 @@ def test_hooks_hear_every_event_of_every_run(site):
 
 SCRIPT = """
 import sys
-from crawler import crawl
+from crawler import Hooks, crawl
 
-for page in crawl(sys.argv[1], output="results", concurrency=2, delay=0, parsers=1, min_free=0):
+hooks = Hooks()
+hooks.on_page.append(lambda event: 1 / 0)
+for page in crawl(sys.argv[1], hooks=hooks, output="results", concurrency=2, delay=0, parsers=1, min_free=0):
     print(page.title)
     break
 kept = iter(crawl(sys.argv[1] + "page/1", output="kept", delay=0, parsers=1, min_free=0))
@@ -308,7 +345,7 @@ print(next(kept).title)
 
 
 def test_a_script_without_a_main_guard_ends_in_order(site):
-    """It leaves one loop and forgets another: both crawls are stopped and committed, and nothing is said about it."""
+    """It leaves one loop and forgets another, and has a bad hook: both crawls are stopped and committed, and nothing is printed."""
     Path("script.py").write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "script.py", site.url], capture_output=True, text=True, check=False,
