@@ -52,8 +52,8 @@ AUDITS: tuple[Named, ...] = (
           LEFT JOIN fetch f ON f.fetch_id = u.fetch_id LEFT JOIN fault x ON x.fault = f.fault
         GROUP BY h.start HAVING max(h.hops) > 1 ORDER BY hops DESC
         """,
-        "From the first URL of each chain on. One that goes round in a circle ends in the fault redirect: see redirect-loops. Needs the link "
-        "graph (--links all).",
+        "From the first URL of each chain on. One that goes round in a circle ends in the fault redirect: see redirect-loops. "
+        "Needs the link graph (--links all).",
     ),
     Named(
         "redirect-loops",
@@ -82,7 +82,7 @@ AUDITS: tuple[Named, ...] = (
         SELECT os.origin || s.path AS url, od.origin || d.path AS version,
           CASE WHEN d.state = 3 THEN 'not fetched: ' || coalesce(d.reason, '') WHEN d.state = 0 THEN 'not fetched yet'
             WHEN f.redirect_id IS NOT NULL THEN 'redirects' WHEN f.fault IS NOT NULL THEN 'does not answer'
-            WHEN f.status >= 400 THEN 'status ' || f.status WHEN f.noindex <> 0 THEN 'asks not to be indexed'
+            WHEN f.status >= 400 THEN 'status ' || f.status WHEN f.noindex <> 0 THEN 'says noindex'
             WHEN f.canonical_id <> d.url_id THEN 'names another address its own' ELSE 'does not link back' END AS problem
         FROM link l CROSS JOIN url s ON s.url_id = l.src_id CROSS JOIN url d ON d.url_id = l.dst_id
           CROSS JOIN origin os ON os.origin_id = s.origin_id CROSS JOIN origin od ON od.origin_id = d.origin_id
@@ -172,7 +172,7 @@ AUDITS: tuple[Named, ...] = (
         SELECT o.origin || u.path AS url,
           CASE WHEN u.state = 3 THEN 'not fetched: ' || coalesce(u.reason || ' ', '') || coalesce(u.rule, '')
             WHEN f.redirect_id IS NOT NULL THEN 'redirects' WHEN f.fault IS NOT NULL THEN coalesce(x.name, 'fault')
-            WHEN f.status >= 400 THEN 'status ' || f.status WHEN f.noindex <> 0 THEN 'asks not to be indexed'
+            WHEN f.status >= 400 THEN 'status ' || f.status WHEN f.noindex <> 0 THEN 'says noindex'
             ELSE 'names another address its own' END AS problem, os.origin || s.path AS sitemap
         FROM listing i CROSS JOIN url u ON u.url_id = i.url_id CROSS JOIN origin o USING (origin_id)
           CROSS JOIN url s ON s.url_id = i.sitemap_id CROSS JOIN origin os ON os.origin_id = s.origin_id

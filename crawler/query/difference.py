@@ -29,10 +29,12 @@ _LAST = f"(SELECT fetch_id FROM fetch WHERE url_id = {{0}} AND fetch_id <= {{1}}
 _WAS, _IS = _IS_PAGE.format("b"), _IS_PAGE.format("f")
 _CHANGED = f"""
 WITH asked AS (SELECT url_id, max(status = 304) AS confirmed FROM fetch WHERE fetch_id > ?1 AND fetch_id <= ?2 GROUP BY url_id),
-  pair AS MATERIALIZED (SELECT a.url_id, {_LAST.format("a.url_id", "?1")} AS before, {_LAST.format("a.url_id", "?2")} AS now, confirmed FROM asked a),
+  pair AS MATERIALIZED (
+    SELECT a.url_id, {_LAST.format("a.url_id", "?1")} AS before, {_LAST.format("a.url_id", "?2")} AS now, confirmed FROM asked a),
   change AS (
     SELECT p.url_id, CASE WHEN NOT {_WAS} AND {_IS} THEN 0 WHEN NOT {_WAS} THEN NULL WHEN {_IS} AND b.body_id IS NOT f.body_id THEN 1
-      WHEN p.before = p.now AND p.confirmed IS NOT 1 THEN NULL WHEN {_IS} THEN 4 WHEN f.status IN (404, 410) THEN 2 ELSE 3 END AS what, f.status,
+      WHEN p.before = p.now AND p.confirmed IS NOT 1 THEN NULL WHEN {_IS} THEN 4 WHEN f.status IN (404, 410) THEN 2 ELSE 3 END AS what,
+      f.status,
       CASE WHEN {_IS} THEN NULL ELSE coalesce(f.redirect_id, f.canonical_id) END AS target_id,
       coalesce(f.title, b.title) AS title, b.body_id AS old_id, f.body_id AS new_id, b.simhash AS old_hash, f.simhash AS new_hash
     FROM pair p CROSS JOIN fetch f ON f.fetch_id = p.now LEFT JOIN fetch b ON b.fetch_id = p.before)

@@ -60,6 +60,8 @@ def explained(error: Exception, sql: str, names: Names) -> QueryError:
         return QueryError("there is more than one statement", "Try one query at a time, without a semicolon in it.")
     if code == sqlite3.SQLITE_TOOBIG:
         return QueryError("a value or the query is larger than the limit", "Try substr(), or fewer values in one group.")
+    if (missing := re.search(r"did not supply a value for binding parameter :(\w+)", text)) is not None:
+        return QueryError(f"the query has no value for :{missing[1]}", f"Try --param {missing[1]}=...")
     return _misspelt(text, sql, names) or QueryError(f"SQLite says: {text}", _ANY_QUERY)
 
 

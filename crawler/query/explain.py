@@ -10,7 +10,8 @@ import re
 from crawler.core import robots, urls
 from crawler.core.model import State
 from crawler.query.errors import UNUSABLE, QueryError
-from crawler.query.facts import Attempt, Explanation, HostFacts, Known, RobotsFacts, Step, Stored
+from crawler.query.facts import Attempt, Explanation, HostFacts, Known, Listed, RobotsFacts, Step, Stored
+from crawler.query.prospect import bounds_of
 from crawler.query.reader import Reader, Row
 from crawler.query.spelling import changes
 from crawler.query.values import seconds, text, whole, whole_or_none
@@ -38,12 +39,15 @@ WITH RECURSIVE up (id, step) AS (
 SELECT u.url_id, o.origin || u.path, k.name, u.depth FROM up CROSS JOIN url u ON u.url_id = up.id
   CROSS JOIN origin o USING (origin_id) CROSS JOIN kind k ON k.kind = u.kind ORDER BY step"""
 _ATTEMPTS = f"""
-SELECT f.at, f.run_id, f.status, x.name, f.detail, f.ttfb_ms, f.total_ms, f.wire_bytes, f.ip, ot.origin || t.path
+SELECT f.at, f.run_id, f.status, x.name, f.detail, f.ttfb_ms, f.total_ms, f.wire_bytes, f.ip, ot.origin || t.path,
+  f.dns_ms, f.connect_ms, f.tls_ms, f.reused, f.truncated
 FROM fetch f LEFT JOIN fault x USING (fault) LEFT JOIN url t ON t.url_id = f.redirect_id LEFT JOIN origin ot ON ot.origin_id = t.origin_id
 WHERE f.url_id = ? ORDER BY f.fetch_id DESC LIMIT {MOST_ATTEMPTS}"""
 _PAGE = """
 SELECT f.at, f.status, f.mime, f.title, f.truncated, b.file, b.bytes, lower(hex(b.digest)), b.offset, b.length, f.noindex, f.nofollow,
-  oc.origin || c.path, onr.origin || n.path
+  oc.origin || c.path, onr.origin || n.path, f.links, f.links_truncated,
+  (SELECT os.origin || s.path FROM fetch g CROSS JOIN url s ON s.url_id = g.url_id AND s.page_id = g.fetch_id
+    CROSS JOIN origin os ON os.origin_id = s.origin_id WHERE g.body_id = f.body_id AND g.url_id <> f.url_id LIMIT 1)
 FROM fetch f LEFT JOIN body b USING (body_id) LEFT JOIN url c ON c.url_id = f.canonical_id LEFT JOIN origin oc ON oc.origin_id = c.origin_id
   LEFT JOIN url n ON n.url_id = f.near_id LEFT JOIN origin onr ON onr.origin_id = n.origin_id
 WHERE f.fetch_id = ?"""
@@ -55,6 +59,9 @@ WHERE o.origin = ? AND o.robots_at IS NOT NULL"""
 _AHEAD = f"""
 SELECT count(*) FROM (SELECT 1 FROM url WHERE host_id = ? AND state = 0 AND due_at IS NULL AND (priority, url_id) < (?, ?)
   LIMIT {MOST_COUNTED})"""
+_LISTED = """
+SELECT os.origin || s.path, l.lastmod, l.priority FROM listing l JOIN url s ON s.url_id = l.sitemap_id
+  JOIN origin os ON os.origin_id = s.origin_id WHERE l.url_id = ?"""
 _LINKS = f"SELECT count(*) FROM (SELECT 1 FROM link WHERE dst_id = ? LIMIT {MOST_COUNTED})"
 
 
@@ -81,6 +88,7 @@ def explain(reader: Reader, asked: str) -> Explanation:
             similar=() if row is not None else tuple(each for each in _variants(url) if _find(reader, each, secret)),
             host=None if host is None else _host(host),
             robots=_robots(reader, origin, path),
+            bounds=bounds_of(reader, url),
         )
 
 
@@ -140,7 +148,16 @@ def _known(reader: Reader, row: Row, host: Row | None) -> Known:
         path=_path(reader, url_id),
         attempts=tuple(_attempt(each) for each in reader.all(_ATTEMPTS, (url_id,))),
         stored=_stored(reader, page_id),
+        listed=_listed(reader, url_id),
     )
+
+
+def _listed(reader: Reader, url_id: object) -> Listed | None:
+    row = reader.one(_LISTED, (whole(url_id),))
+    if row is None:
+        return None
+    sitemap, lastmod, priority = row
+    return Listed(str(sitemap), None if lastmod is None else float(whole(lastmod)), priority if isinstance(priority, float) else None)
 
 
 def _path(reader: Reader, url_id: object) -> tuple[Step, ...]:
@@ -154,7 +171,7 @@ def _path(reader: Reader, url_id: object) -> tuple[Step, ...]:
 
 
 def _attempt(row: Row) -> Attempt:
-    at, run_id, status, fault, detail, ttfb, total, wire_bytes, ip, target = row
+    at, run_id, status, fault, detail, ttfb, total, wire_bytes, ip, target, dns, connect, tls, reused, truncated = row
     return Attempt(
         seconds(at) or 0.0,
         whole(run_id),
@@ -166,6 +183,11 @@ def _attempt(row: Row) -> Attempt:
         whole_or_none(wire_bytes),
         text(ip),
         text(target),
+        seconds(dns),
+        seconds(connect),
+        seconds(tls),
+        bool(reused),
+        bool(truncated),
     )
 
 
@@ -173,9 +195,10 @@ def _stored(reader: Reader, page_id: object) -> Stored | None:
     row = None if page_id is None else reader.one(_PAGE, (whole(page_id),))
     if row is None:
         return None
-    at, status, mime, title, truncated, file, size, digest, offset, length, noindex, nofollow, canonical, near = row
+    at, status, mime, title, truncated, file, size, digest, offset, length, noindex, nofollow, canonical, near, *more = row
     kept = (text(file), whole_or_none(size), text(digest), bool(noindex), bool(nofollow), text(canonical), text(near))
-    place = (whole_or_none(offset), whole_or_none(length))
+    links, cut, same = more
+    place = (whole_or_none(offset), whole_or_none(length), whole_or_none(links), bool(cut), text(same))
     return Stored(seconds(at) or 0.0, whole_or_none(status), text(mime), text(title), bool(truncated), *kept, *place)
 
 

@@ -27,6 +27,12 @@ class Attempt(msgspec.Struct, frozen=True):
     ip: str | None
     target: str | None
     """Where the answer redirects to."""
+    dns: float | None = None
+    """Seconds of each step; None for one that was not made, over a connection that was open already."""
+    connect: float | None = None
+    tls: float | None = None
+    reused: bool = False
+    truncated: bool = False
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -49,6 +55,27 @@ class Stored(msgspec.Struct, frozen=True):
     offset: int | None = None
     """Where in a WARC file its record begins, and how long it is there; None when the file is the body itself."""
     length: int | None = None
+    links: int | None = None
+    """Links that were found in it; None when it was not read for links."""
+    links_truncated: bool = False
+    same: str | None = None
+    """Another page with the very same body."""
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What the bounds of the crawl, as it remembers them, make of the URL when a page next to a seed links to it."""
+
+    allowed: bool
+    reason: str | None
+    rule: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What a sitemap says of the URL."""
+
+    sitemap: str
+    lastmod: float | None
+    priority: float | None
 
 
 class HostFacts(msgspec.Struct, frozen=True):
@@ -111,6 +138,7 @@ class Known(msgspec.Struct, frozen=True):
     attempts: tuple[Attempt, ...]
     """Latest first."""
     stored: Stored | None
+    listed: Listed | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -127,3 +155,4 @@ class Explanation(msgspec.Struct, frozen=True):
     """Seen URLs that differ only by scheme, www, or a slash at the end."""
     host: HostFacts | None = None
     robots: RobotsFacts | None = None
+    bounds: Bounds | None = None

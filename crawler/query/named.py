@@ -6,7 +6,8 @@ URLs, 100,000 requests and 1.8 million links, with and without ANALYZE; what its
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from crawler.query import likeness
 from crawler.query.audits import AUDITS, Named
@@ -321,12 +322,13 @@ def names() -> tuple[str, ...]:
     return tuple(_BY_NAME)
 
 
-def find(name: str) -> Named | None:
-    """Return the query of that name; underscores are as good as hyphens."""
-    return _BY_NAME.get(name.strip().lower().replace("_", "-"))
+def find(name: str, own: Mapping[str, Named] = MappingProxyType({})) -> Named | None:
+    """Return the query of that name, one's own first; underscores are as good as hyphens."""
+    word = name.strip().lower().replace("_", "-")
+    return own.get(word) or _BY_NAME.get(word)
 
 
-def resolve(question: str, tables: Iterable[str]) -> str:
+def resolve(question: str, tables: Iterable[str], own: Mapping[str, Named] = MappingProxyType({})) -> str:
     """Return the SQL of a question: a name, a table or view (all of it), or SQL itself.
 
     Raises QueryError for a single word that is none of these.
@@ -334,11 +336,11 @@ def resolve(question: str, tables: Iterable[str]) -> str:
     word = question.strip().rstrip("; \t\r\n")
     if any(char.isspace() for char in word):
         return question
-    if named := find(word):
+    if named := find(word, own):
         return named.sql
     known = {table.lower(): table for table in tables}
     if word.lower() in known:
         return f'SELECT * FROM "{known[word.lower()]}"'
-    near = nearest(word, [*_BY_NAME, *known])
+    near = nearest(word, [*own, *_BY_NAME, *known])
     hint = f"Try {' or '.join(near)}." if near else "Try crawler query without a query for the list."
     raise QueryError(f"there is no query, table or view named {word!r}" if word else "the query is empty", hint)

@@ -12,7 +12,7 @@ import operator
 import signal
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -23,6 +23,7 @@ from crawler.query.guard import Guard
 
 Value = None | int | float | str | bytes
 Row = tuple[Value, ...]
+Parameters = Sequence[Value] | Mapping[str, Value]
 
 APPLICATION_ID = 0x43524C31     # 'CRL1'
 FORMAT = 4
@@ -37,7 +38,7 @@ _unreadable = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 class Rows:
     """The rows of one query, read as they are asked for: memory does not grow with their number."""
 
-    def __init__(self, reader: Reader, sql: str, parameters: Sequence[Value], limit: int | None) -> None:
+    def __init__(self, reader: Reader, sql: str, parameters: Parameters, limit: int | None) -> None:
         self.truncated = False
         """There were more rows than the limit; known once the last row was read."""
         self._reader, self._guard, self._sql, self._limit = reader, reader.guard, sql, limit
@@ -108,8 +109,8 @@ class Reader:
             connection.close()
             raise
 
-    def rows(self, sql: str, parameters: Sequence[Value] = (), *, limit: int | None = None) -> Rows:
-        """Run one reading statement; at most *limit* rows come back."""
+    def rows(self, sql: str, parameters: Parameters = (), *, limit: int | None = None) -> Rows:
+        """Run one reading statement; at most *limit* rows come back. *parameters* are bound, by place or by name."""
         return Rows(self, sql, parameters, limit)
 
     def all(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from crawler.query.explain import LONGEST_PATH, MOST_ATTEMPTS, MOST_COUNTED
-from crawler.query.facts import Attempt, Explanation, HostFacts, Known, RobotsFacts, Stored
+from crawler.query.facts import Attempt, Bounds, Explanation, HostFacts, Known, Listed, RobotsFacts, Stored
 from crawler.text import safe
 
 _LABEL = 12
@@ -45,15 +45,32 @@ def _facts(explanation: Explanation, now: float) -> Iterator[tuple[str, str]]:
             yield "known as", known.url
         yield from _fate(known)
         yield from _way(known)
+        if known.listed is not None:
+            yield "listed in", _listed(known.listed)
         yield from _attempts(known.attempts)
         if known.stored is not None:
             yield "stored", _stored(known.stored)
             yield from _said(known.stored)
     yield from zip(("similar", "", "", "", ""), explanation.similar, strict=False)
+    if explanation.bounds is not None:
+        yield "scope", _bounds(explanation.bounds)
     if explanation.robots is not None:
         yield "robots.txt", _robots(explanation.robots)
         yield from (("", more) for more in explanation.robots.more)
     yield "host", "never seen" if host is None else _host(host, now)
+
+
+def _bounds(bounds: Bounds) -> str:
+    return f"allowed: {bounds.rule}" if bounds.allowed else f"refused: {bounds.rule}"
+
+
+def _listed(listed: Listed) -> str:
+    parts = [listed.sitemap]
+    if listed.lastmod is not None:
+        parts.append(f"changed {_moment(listed.lastmod)}")
+    if listed.priority is not None:
+        parts.append(f"priority {listed.priority:g}")
+    return ", ".join(parts)
 
 
 def _fate(known: Known) -> Iterator[tuple[str, str]]:
@@ -109,9 +126,13 @@ def _attempt(attempt: Attempt) -> str:
     if attempt.target is not None:
         parts.append(f"to {attempt.target}")
     if attempt.total is not None:
-        parts.append(f"{attempt.total:.2f} s")
+        steps = ("name", attempt.dns), ("connect", attempt.connect), ("TLS", attempt.tls), ("headers", attempt.ttfb)
+        told = ", ".join(f"{word} {value:.3f}" for word, value in steps if value is not None)
+        parts.append(f"{attempt.total:.3f} s{f' ({told})' if told else ''}")
+    if attempt.reused:
+        parts.append("over an open connection")
     if attempt.wire_bytes is not None:
-        parts.append(f"{attempt.wire_bytes:,} bytes received")
+        parts.append(f"{attempt.wire_bytes:,} bytes received{', cut off' if attempt.truncated else ''}")
     if attempt.ip is not None:
         parts.append(f"from {attempt.ip}")
     return ", ".join(parts)
@@ -131,8 +152,14 @@ def _said(stored: Stored) -> Iterator[tuple[str, str]]:
         yield "asks", asks
     if stored.canonical is not None:
         yield "canonical", stored.canonical
+    if stored.same is not None:
+        yield "same as", stored.same
     if stored.near is not None:
         yield "nearly as", stored.near
+    if stored.links is not None:
+        yield "links", f"{stored.links:,} found{', and not all of them counted' if stored.links_truncated else ''}"
+    elif stored.file is not None:
+        yield "links", f"not read: {stored.mime or 'a body without a media type'} is no document with links, or could not be read"
 
 
 def _robots(robots: RobotsFacts) -> str:
