@@ -155,7 +155,7 @@ def _split(columns: str | None) -> tuple[str, ...] | None:
 
 
 def _summary(tally: Tally, kind: Kind, target: Target) -> Iterator[str]:
-    noun = {"graphml": "link", "edges": "link", "sitemap": "URL"}.get(kind, "page")
+    noun = {"graphml": "link", "edges": "link", "sitemap": "URL", "warc": "answer"}.get(kind, "page")
     done = "added" if target.going_on else "written"
     yield f"{words.count(tally.rows, noun)} {done}{f' to {target.path}' if target.path is not None else ''}."
     if tally.missing:

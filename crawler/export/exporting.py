@@ -7,15 +7,16 @@ from typing import NamedTuple, assert_never
 
 from crawler.export.corpus import COLUMNS, Corpus, write_corpus
 from crawler.export.cursor import Cursor, Wish
-from crawler.export.errors import ExportError, need
-from crawler.export.files import Growing, Stdout, whole
+from crawler.export.errors import ExportError, need, writing
+from crawler.export.files import Growing, Stdout, refuse_existing, whole
 from crawler.export.formats import FORMATS, Kind
 from crawler.export.graphml import write_graphml
 from crawler.export.lines import Watch, write_lines
-from crawler.export.selecting import EDGE_COLUMNS, Selection, database_of, page_columns
+from crawler.export.selecting import EDGE_COLUMNS, Selection, checked, database_of, latest_request, page_columns
 from crawler.export.sitemap import CONDITION, SELECT, write_sitemap
 from crawler.export.tables import write_parquet
 from crawler.export.texts import DEADLINE, SOURCE, Tally, Texts
+from crawler.export.warc import write_warc
 from crawler.query.reader import Reader, Row
 
 
@@ -65,6 +66,8 @@ def export(
             selection = Selection(reader, "links", EDGE_COLUMNS, wish.where)
             with _growing(reader, wish, target) as sink:
                 write_lines(sink, selection, EDGE_COLUMNS, "tsv", tally, watch)
+        case "warc":
+            _write_warc(folder, reader, wish, target, tally, watch)
         case _:
             assert_never(kind)
     return tally
@@ -77,9 +80,9 @@ def refuse_contradictions(kind: Kind, wish: Wish, target: Target) -> None:
         ("--columns", wish.columns is not None, form.columns),
         ("--body", wish.body, form.columns),
         ("--text", wish.text, form.columns),
-        ("--distinct", wish.distinct, form.of == "pages"),
+        ("--distinct", wish.distinct, form.of == "pages" and kind != "warc"),
         ("--excel-safe", wish.excel_safe, kind == "csv"),
-        ("--jsonl", wish.jsonl, form.folder),
+        ("--jsonl", wish.jsonl, form.texts),
         ("--base", wish.base is not None, kind == "sitemap"),
     ):
         if given and not possible:
@@ -89,10 +92,10 @@ def refuse_contradictions(kind: Kind, wish: Wish, target: Target) -> None:
     if target.going_on and target.path is None:
         raise ExportError("--continue needs a file to go on with", "Try --to FILE.")
     if form.folder and not wish.jsonl and target.path is None:
-        raise ExportError(f"--format {kind} makes a file for each page", "Try --to FOLDER, or --jsonl for lines.")
+        raise ExportError(f"--format {kind} makes files in a folder", f"Try --to FOLDER{', or --jsonl for lines' if form.texts else ''}.")
     if kind == "parquet":
         need("pyarrow", "parquet", "--format parquet")
-    if form.folder or wish.text:
+    if form.texts or wish.text:
         need("trafilatura", "text", "the main text of a page")
 
 
@@ -130,7 +133,7 @@ def _write_texts(
         if target.path is not None and not wish.jsonl:
             cursor = Cursor(database=database_of(reader), wish=wish)
             corpus = Corpus(
-                target.path, cursor, reader, going_on=target.going_on, force=target.force, latest=selection.latest(),
+                target.path, cursor, reader, going_on=target.going_on, force=target.force, latest=latest_request(reader),
                 markdown=kind == "markdown",
             )  # fmt: skip
             with corpus:
@@ -145,10 +148,27 @@ def _write_texts(
             write_lines(sink, selection, (*COLUMNS, "text"), "json", tally, watch, filled=filled)
 
 
+def _write_warc(folder: Path, reader: Reader, wish: Wish, target: Target, tally: Tally, watch: Watch) -> None:
+    path = target.path or Path()
+    checked(reader, "pages", wish.where)
+    with writing(path):
+        if path.exists() and not path.is_dir():
+            raise ExportError(f"{path} is a file", "Try --to with a folder.")
+        if path.is_dir() and any(path.iterdir()):
+            refuse_existing(path, force=target.force, grows=False)
+    requests = max(latest_request(reader), 1)
+
+    def missed(_reason: str) -> None:
+        tally.missing += 1
+
+    def told(records: int) -> None:
+        watch(records, min(records / requests, 1))
+
+    tally.rows = write_warc(folder, path, reader=reader, where=wish.where, told=told, missing=missed)
+
+
 def _growing(reader: Reader, wish: Wish, target: Target) -> Growing | Stdout:
     if target.path is None:
         return Stdout()
-    found = reader.one("SELECT max(fetch_id) FROM fetch")
-    latest = found[0] if found and isinstance(found[0], int) else 0
     cursor = Cursor(database=database_of(reader), wish=wish)
-    return Growing(target.path, cursor, reader, going_on=target.going_on, force=target.force, latest=latest)
+    return Growing(target.path, cursor, reader, going_on=target.going_on, force=target.force, latest=latest_request(reader))

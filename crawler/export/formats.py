@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["jsonl", "csv", "parquet", "sitemap", "markdown", "text", "graphml", "edges"]
+Kind = Literal["jsonl", "csv", "parquet", "sitemap", "markdown", "text", "graphml", "edges", "warc"]
 
 
 class Format(NamedTuple):
@@ -18,7 +18,9 @@ class Format(NamedTuple):
     columns: bool = False
     """The columns can be chosen."""
     folder: bool = False
-    """A file for each page, unless they are asked for as lines."""
+    """Files in a folder; main texts can be lines of one file instead."""
+    texts: bool = False
+    """Made of main texts."""
 
 
 FORMATS: dict[Kind, Format] = {
@@ -26,8 +28,9 @@ FORMATS: dict[Kind, Format] = {
     "csv": Format("a row a page, for spreadsheets", "pages", grows=True, columns=True),
     "parquet": Format("typed columns, for data frames (extra parquet)", "pages", grows=False, columns=True),
     "sitemap": Format("sitemap.xml of the pages that search engines may list", "pages", grows=False),
-    "markdown": Format("the main text of each page as Markdown (extra text)", "pages", grows=True, folder=True),
-    "text": Format("the main text of each page as plain text (extra text)", "pages", grows=True, folder=True),
+    "markdown": Format("the main text of each page as Markdown (extra text)", "pages", grows=True, folder=True, texts=True),
+    "text": Format("the main text of each page as plain text (extra text)", "pages", grows=True, folder=True, texts=True),
     "graphml": Format("the link graph as GraphML", "links", grows=False),
     "edges": Format("the link graph as tab-separated src, dst, kind, nofollow", "links", grows=True),
+    "warc": Format("WARC files with their index, for web archives", "pages", grows=False, folder=True),
 }

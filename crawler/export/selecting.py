@@ -51,6 +51,11 @@ def database_of(reader: Reader) -> str:
     return hashlib.sha256(f"export {found}".encode()).hexdigest()[:16]
 
 
+def latest_request(reader: Reader) -> int:
+    """Return the number of the latest request, 0 when there is none."""
+    return _number(reader.one("SELECT max(fetch_id) FROM fetch"))
+
+
 def checked(reader: Reader, view: str, where: str | None) -> str:
     """Return a condition that may stand between others. Raises QueryError for one that is none.
 
@@ -105,16 +110,12 @@ class Selection:
         round meets it there; an export that waited for the end of a crawl that is as quick would have no end.
         """
         for _ in range(2):
-            until = self.latest()
+            until = latest_request(self._reader)
             while after < until:
                 last = self._end(after, until)
                 rows: list[Row] = self._reader.all(self._sql, (after, last))
                 yield Step(rows, last, last / until)
                 after = last
-
-    def latest(self) -> int:
-        """Return the number of the latest request, 0 when there is none."""
-        return _number(self._reader.one("SELECT max(fetch_id) FROM fetch"))
 
     def _end(self, after: int, until: int) -> int:
         """Return the last request of the next step."""

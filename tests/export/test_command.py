@@ -63,7 +63,7 @@ def test_what_cannot_be_added_to_says_so(exported):
 def test_a_folder_of_texts_needs_a_place(exported):
     code, _, err = exported("--format", "text")
 
-    assert (2, "error: --format text makes a file for each page\nTry --to FOLDER, or --jsonl for lines.\n") == (code, err)
+    assert (2, "error: --format text makes files in a folder\nTry --to FOLDER, or --jsonl for lines.\n") == (code, err)
 
 
 def test_a_place_that_there_is_not_is_told(exported):
@@ -83,6 +83,12 @@ def test_the_graph_goes_to_standard_output(exported):
     assert 0 == code
     assert out.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<graphml')
     assert out.endswith("</graphml>\n")
+
+
+def test_warc_files_go_to_a_folder(exported, tmp_path):
+    assert (0, "", "5 answers written to w.\n") == exported("--format", "warc", "--to", "w", "--where", "url_id <= 5")
+    assert {"export-00001.warc.gz", "index.cdxj"} == {file.name for file in (tmp_path / "w").iterdir()}
+    assert (2, "", "error: w is there already\nTry --force to write it anew, or another --to.\n") == exported("--format", "warc", "--to", "w")
 
 
 def test_a_reader_that_goes_away_is_no_error(crawl):
