@@ -93,13 +93,15 @@ class Meter:
               type=click.Choice(list(FORMATS)))
 @click.option("--where", metavar="SQL", cls=Flag, group=pages.SHAPE,
               help="a condition over the view pages, such as \"status = 200 AND lang = 'ko'\"; over links for graphml and edges")
-@click.option("--columns", metavar="NAME,...", cls=Flag, group=pages.SHAPE, help="columns of pages, in this order, and sha256 of the body",
-              default_text="all of the view pages")
+@click.option("--columns", metavar="NAME,...", cls=Flag, group=pages.SHAPE,
+              help="columns of pages, in this order; sha256 of the body is one too", default_text="all of the view pages")
 @click.option("--body", is_flag=True, cls=Flag, group=pages.SHAPE, help="with a column body: the decoded text of what is stored")
 @click.option("--text", is_flag=True, cls=Flag, group=pages.SHAPE, help="with a column text: the main text of the page (extra text)")
-@click.option("--distinct", is_flag=True, cls=Flag, group=pages.SHAPE, help="leave out pages with the text of an earlier one, or nearly it")
+@click.option("--distinct", is_flag=True, cls=Flag, group=pages.SHAPE,
+              help="leave out pages whose text is that of an earlier page, or nearly")
 @click.option("--excel-safe", is_flag=True, cls=Flag, group=pages.SHAPE, help="write no CSV cell that a spreadsheet takes for a formula")
-@click.option("--jsonl", is_flag=True, cls=Flag, group=pages.SHAPE, help="markdown and text as JSON Lines, not as a folder of files")
+@click.option("--jsonl", is_flag=True, cls=Flag, group=pages.SHAPE,
+              help="markdown and text as a JSON object a page, not as a folder of files")
 @click.option("--base", metavar="URL", cls=Flag, group=pages.SHAPE, help="where the files of a sitemap with an index will be served",
               default_text="the root of the site")
 @click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=TIMEOUT, cls=Flag, group=pages.OTHER,

@@ -112,8 +112,9 @@ class _Filled:
         self._body, self._text = wish.body, wish.text
         self.columns = (*chosen, *["body"] * wish.body, *["text"] * wish.text)
         self.selection = Selection(
-            reader, "pages", (*chosen, *(SOURCE if wish.body or wish.text else ())), wish.where, distinct=wish.distinct
-        )
+            reader, "pages", (*chosen, *(SOURCE if wish.body or wish.text else ())), wish.where,
+            distinct=wish.distinct, texts=wish.text,
+        )  # fmt: skip
 
     def __call__(self, row: Row) -> Row:
         """Return the row that is written."""
@@ -128,7 +129,7 @@ class _Filled:
 def _write_texts(
     folder: Path, reader: Reader, kind: Kind, wish: Wish, target: Target, tally: Tally, watch: Watch, deadline: int
 ) -> None:
-    selection = Selection(reader, "pages", (*COLUMNS, *SOURCE), wish.where, distinct=wish.distinct)
+    selection = Selection(reader, "pages", (*COLUMNS, *SOURCE), wish.where, distinct=wish.distinct, texts=True)
     with Texts(folder, tally, markdown=kind == "markdown", deadline=deadline) as texts:
         if target.path is not None and not wish.jsonl:
             cursor = Cursor(database=database_of(reader), wish=wish)

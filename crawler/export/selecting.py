@@ -19,6 +19,8 @@ from crawler.query.reader import Reader, Row, Value
 
 STEP = 1_000
 """Requests looked at in one step."""
+TEXTS_A_STEP = 100
+"""The same where each page is read for its main text, which may take a tenth of a second: what a kill costs is one step."""
 LINKS_A_STEP = 20_000
 """Links in the pages of one step: a step has at most those of one page more."""
 COMPUTED = {"sha256": "(SELECT lower(hex(digest)) FROM body WHERE body.body_id = pages.body_id)"}
@@ -92,10 +94,12 @@ class Selection:
     """The rows of one export."""
 
     def __init__(
-        self, reader: Reader, view: str, select: Sequence[str], where: str | None, *, further: str = "1", distinct: bool = False
-    ) -> None:
+        self, reader: Reader, view: str, select: Sequence[str], where: str | None, *, further: str = "1", distinct: bool = False,
+        texts: bool = False,
+    ) -> None:  # fmt: skip
         """Check the condition; *select* are column names or expressions over the view, *further* a condition of the format's own."""
         self._reader = reader
+        self._step = TEXTS_A_STEP if texts else STEP
         self._of_pages = view == "pages"
         condition = f"{checked(reader, view, where)} AND {further} AND {_DISTINCT if distinct else 1}"
         among, key = (_NEW_PAGES, "url_id") if self._of_pages else (_NEW_SOURCES, "src_id")
@@ -120,7 +124,7 @@ class Selection:
     def _end(self, after: int, until: int) -> int:
         """Return the last request of the next step."""
         sql = "SELECT fetch_id, coalesce(links, 0) FROM fetch WHERE fetch_id > ? AND fetch_id <= ? ORDER BY fetch_id LIMIT ?"
-        found = self._reader.all(sql, (after, until, STEP))
+        found = self._reader.all(sql, (after, until, self._step))
         if self._of_pages:
             return _number(found[-1]) if found else until
         links, last = 0, until
