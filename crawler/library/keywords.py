@@ -19,6 +19,7 @@ class Keywords(TypedDict, total=False):
     per_host: int | None
     delay: float | str | None
     max_pages: int | None
+    recrawl: float | str | None
     max_time: float | str | None
     max_bytes: int | str | None
     depth: int | None
@@ -71,6 +72,7 @@ class Keywords(TypedDict, total=False):
     durability: Literal["full", "normal"]
     links: Literal["all", "first", "none"]
     index: Literal["text", "off"]
+    save: Literal["files", "warc", "none"]
     save_errors: bool
     parser: Literal["lexbor", "lxml", "html5lib", "html.parser"]
     parsers: int | None

@@ -42,7 +42,7 @@ def _word(seed: object) -> str:
 
 def said_by(settings: Settings | None, more: Keywords) -> dict[str, object]:
     """Return what the caller says, as flags would say it. Raises Wrong, naming the setting."""
-    said = {} if settings is None else non_defaults(settings)
+    said = {} if settings is None else {field: _range(field, value) for field, value in non_defaults(settings).items()}
     for field, value in more.items():
         if field not in BY_FIELD:
             meant = nearest(field, BY_FIELD)
@@ -56,6 +56,11 @@ def said_by(settings: Settings | None, more: Keywords) -> dict[str, object]:
             got = "something else" if field in secrets.REDACTIONS else repr(value)
             raise Wrong(f"{field} must be {error}, got {got}") from None
     return said
+
+
+def _range(field: str, value: object) -> object:
+    """Return two values of one setting, the ends of a range, as the command line writes them."""
+    return "..".join(f"{end}s" for end in value) if isinstance(value, list | tuple) and not BY_FIELD[field].unit.many else value
 
 
 def _plain(field: str, value: object) -> object:

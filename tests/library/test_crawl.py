@@ -243,6 +243,11 @@ def test_none_takes_back_what_is_remembered(site):
     assert 31 == crawl(site.url, output=OUTPUT, depth=None, exclude=[]).run_sync().pages
 
 
+def test_a_range_may_be_said_by_settings():
+    with pytest.raises(NotACrawl, match="no crawl in results to go on with"):
+        crawl(None, Settings(recrawl=(86_400, 864_000)), output=OUTPUT).run_sync()
+
+
 def test_a_fresh_crawl_begins_anew(site):
     crawl(site.url, output=OUTPUT, max_pages=2, **QUICK).run_sync()
     crawl(site.url, output=OUTPUT, max_pages=1, fresh=True, **QUICK).run_sync()

@@ -61,3 +61,18 @@ def test_without_a_crawl_there_is_nothing_to_open():
         open_crawl()
     with pytest.raises(CrawlError, match="there is no nowhere"):
         open_crawl("nowhere")
+
+
+@pytest.mark.parametrize("save", ["warc", "none"])
+def test_pages_are_read_from_wherever_they_were_put(save, site):
+    """While the crawl runs: a WARC file is open then, and without bodies there is nothing to read."""
+    crawled = 0
+    for page in crawl(site.url, output="results", save=save, max_pages=3, delay=0, min_free=0):
+        crawled += 1
+        if save == "none":
+            with pytest.raises(CrawlError, match=f"no body of {page.url} is stored in results"):
+                page.body()
+        else:
+            assert f"<title>{page.title}</title>" in page.text
+
+    assert 3 == crawled
