@@ -420,13 +420,6 @@ def test_the_program_runs_as_a_module():
     assert (2, "", "Did you mean python -m crawler status?") == (done.returncode, done.stdout, done.stderr.splitlines()[1])
 
 
-def test_public_names_are_found_when_they_are_asked_for():
-    assert {"Crawler", "Hooks", "Settings", "Summary", "__version__"} == set(dir(crawler))
-    assert (Settings, Summary) == (crawler.Settings, crawler.Summary)
-    with pytest.raises(AttributeError, match="has no attribute 'Spider'"):
-        _ = crawler.Spider
-
-
 # --- the other commands -----------------------------------------------------------------------------------------
 
 
