@@ -29,6 +29,7 @@ from crawler.archive.files import IN_MEMORY
 from crawler.archive.reading import BodyMissing, open_body
 from crawler.archive.volume import Volume, said_of
 from crawler.archive.warc import WarcArchive, cut, name_of
+from crawler.cli.main import main
 from crawler.core.model import Body, Reply, Wire
 from crawler.core.scope import Options
 from crawler.core.seeds import Seed
@@ -482,6 +483,43 @@ def test_only_what_is_asked_for_is_made_and_a_file_ends_when_it_is_large(as_file
 
     assert {"/twin-1", "/twin-2"} == made.keys()
     assert ["export-00001.warc.gz", "export-00002.warc.gz"] == sorted(path.name for path in tmp_path.glob("*.gz"))
+
+
+def test_a_smaller_export_replaces_a_larger_one_whole(as_files, tmp_path):
+    exported(as_files, tmp_path, largest=1)
+    made = exported(as_files, tmp_path)
+
+    assert (["export-00001.warc.gz", "index.cdxj"], set(PAGES)) == (sorted(path.name for path in tmp_path.iterdir()), made.keys())
+
+
+def test_an_export_that_is_ended_leaves_no_half_file(as_files, tmp_path):
+    def told(records: int) -> None:
+        if records == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exported(as_files, tmp_path, told=told)
+    assert [] == list(tmp_path.glob("export*"))
+
+
+def test_export_makes_warc_files(as_files, tmp_path, capsys):
+    code = main(["export", "--format", "warc", "--to", str(tmp_path / "out"), "--where", "url LIKE '%/twin-_'", "-o", str(as_files.folder)])
+
+    assert (0, f"2 answers written to {tmp_path / 'out'}.\n") == (code, capsys.readouterr().err)
+    assert {"export-00001.warc.gz", "index.cdxj"} == {path.name for path in (tmp_path / "out").iterdir()}
+    assert 2 == main(["export", "--format", "warc", "-o", str(as_files.folder)])
+    assert "several files" in capsys.readouterr().err
+    assert 2 == main(["export", "--format", "warc", "--to", str(tmp_path / "out"), "-o", str(as_files.folder)])
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_the_index_is_written_by_a_command(crawled, as_files, capsys):
+    index = crawled.folder / "warc/index.cdxj"
+
+    assert 0 == main(["cdxj", "-o", str(crawled.folder)])
+    assert f"{index}\n" == capsys.readouterr().out
+    assert 1 == main(["cdxj", "-o", str(as_files.folder)])
+    assert "has no WARC files" in capsys.readouterr().err
 
 
 def test_a_body_that_is_not_there_is_told_and_left_out(as_files, tmp_path):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import re
 import sqlite3
 from pathlib import Path
 
+from aiohttp import web
 from warcio.archiveiterator import ArchiveIterator
 
 from crawler.archive.reading import open_body
+from crawler.export.warc import write_warc
 from crawler.hooks import Notice, PageStored
+from crawler.query.reader import Reader
 
 ROOT = "<title>root</title><a href=/a>a</a><a href=/twin>t</a><a href=/b>b</a>"
 
@@ -93,22 +98,29 @@ async def test_a_body_whose_record_was_forgotten_is_recorded_anew_and_moves_ther
     await asyncio.to_thread(_read_back, crawl, site)
 
 
-async def test_a_page_that_has_not_changed_refers_to_where_its_body_lies(site, crawl):
-    site.pages = {"/": "same"}
-    await crawl(site.url("/"), site.url("/"), save="warc")
-    [(_, _, _, before)] = [record for record in records(crawl.folder / "warc") if record[1] == "/"]
-    with sqlite3.connect(crawl.folder / "crawl.db") as db:
-        db.execute("UPDATE url SET state = 0 WHERE path = '/'")
-        db.execute("UPDATE host SET queued = 1, done = 0")
-    db.close()
-    site.pages["/"] = (304, {"ETag": '"1"'}, None)
-    await crawl(site.url("/"), save="warc")
+async def test_a_page_that_has_not_changed_refers_to_where_its_body_lies(site, crawl, tmp_path):
+    async def page(request):
+        unchanged = request.headers.get("If-None-Match") == '"1"'
+        return web.Response(status=304 if unchanged else 200, headers={"ETag": '"1"'}, text=None if unchanged else "same")
 
-    [(kind, _, status, fields)] = [record for record in records(crawl.folder / "warc") if record[2] == "304"]
-    assert ("revisit", "304") == (kind, status)
-    assert "http://netpreserve.org/warc/1.1/revisit/server-not-modified" == fields["WARC-Profile"]
-    for name, origin in (("Refers-To-Target-URI", "Target-URI"), ("Refers-To-Date", "Date"), ("Payload-Digest", "Payload-Digest")):
-        assert before[f"WARC-{origin}"] == fields[f"WARC-{name}"]
+    site.pages = {"/": page}
+    await crawl(site.url("/"), save="warc")
+    [(_, _, _, before)] = [record for record in records(crawl.folder / "warc") if record[1] == "/"]
+    await crawl(recrawl=0.0, save="warc")
+
+    def made() -> None:
+        with Reader.open(crawl.folder) as reader:
+            write_warc(crawl.folder, tmp_path / "made", reader=reader)
+
+    await asyncio.to_thread(made)
+    for folder in (crawl.folder / "warc", tmp_path / "made"):
+        [(kind, _, fields)] = [(kind, status, fields) for kind, _, status, fields in records(folder) if status == "304"]
+        assert "revisit" == kind
+        assert "http://netpreserve.org/warc/1.1/revisit/server-not-modified" == fields["WARC-Profile"]
+        for name, origin in (("Refers-To-Target-URI", "Target-URI"), ("Refers-To-Date", "Date"), ("Payload-Digest", "Payload-Digest")):
+            assert before[f"WARC-{origin}"] == fields[f"WARC-{name}"]
+        index = (folder / "index.cdxj").read_text()
+        assert [before["WARC-Target-URI"]] == [entry["url"] for entry in map(json.loads, re.findall(r"{.*", index)) if entry["status"] == "304"]
 
 
 async def test_nothing_is_kept_where_nothing_is_wanted_and_pages_are_recorded_all_the_same(site, crawl):
