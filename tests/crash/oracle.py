@@ -93,9 +93,9 @@ class Oracle:
         for source, target in rows:
             graph.setdefault(source, set()).add(target)
         version = {}
-        for url, file in db.execute("SELECT url, file FROM pages"):
+        for url, file, offset in db.execute("SELECT url, file, offset FROM pages"):
             host, page = url.partition("://")[2].partition(":")[0], int(url.rpartition("/")[2])
-            content = (self.folder / file).read_bytes()
+            content = self._content(file, offset)
             version[url] = next(one for one in self.versions if content == site.body(host, page, self.pages, one))
         for url in self.stored:
             origin, page = url.rpartition("/p/")[0], int(url.rpartition("/")[2])
@@ -103,6 +103,10 @@ class Oracle:
             assert expected <= known, f"{url} is done, a link of it is not in the frontier"
             assert expected == graph.get(url, set()), f"{url}: the link graph differs"
         assert graph.keys() <= self.stored, "what is no page has links"
+
+    def _content(self, file: str, offset: int | None) -> bytes:
+        assert offset is None
+        return (self.folder / file).read_bytes()
 
     def _orphans(self, db: sqlite3.Connection) -> None:
         files = {str(path.relative_to(self.folder)) for path in (self.folder / "pages").rglob("*") if path.is_file()}
