@@ -45,6 +45,12 @@ WITHIN_WORDS = frozenset(
     }
 )  # fmt: skip
 """Elements that may begin and end within a word; any other parts two words."""
+_TEXT = "-text"
+_JOINING = WITHIN_WORDS | {_TEXT}
+_ENDS = 8
+"""Elements within one another that may end at once, and are looked at."""
+PARTED = "\x1f"
+"""White space that stands for the border of an element: a line that merely breaks in a text has other."""
 _NOT_SAID = "rt,rp,nav"
 """How to pronounce a word, which would stand in the middle of it, and tables of contents; notes of a main part are asides, and stay."""
 
@@ -190,15 +196,29 @@ def _whole(said: LexborNode | None) -> str:
     left = WHOLE_CHARS
     for node in itertools.islice(said.traverse(include_text=True), MOST_NODES):
         tag = node.tag
-        if tag == "-text":
+        if tag not in _JOINING:
+            texts.append(PARTED)
+            continue
+        if _ends_a_block(node.prev):
+            texts.append(PARTED)
+        if tag == _TEXT:
             text = node.text_content or ""
             texts.append(text)
             left -= len(text)
             if left <= 0:
                 break
-        elif tag not in WITHIN_WORDS:
-            texts.append(" ")
     return "".join(texts)[:WHOLE_CHARS]
+
+
+def _ends_a_block(node: LexborNode | None) -> bool:
+    """Tell whether a node, or the last thing in it, is an element that parts words. Unwrapping the others would be as slow."""
+    for _ in range(_ENDS):
+        if node is None or node.tag == _TEXT:
+            return False
+        if node.tag not in WITHIN_WORDS:
+            return True
+        node = node.last_child
+    return False
 
 
 def _take_out(root: LexborNode, selector: str) -> None:

@@ -34,7 +34,7 @@ UNSPACED = (
 """Letters of scripts whose words are not parted by spaces, as the inside of a character class."""
 _HAN_KANA = "\u3001-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f"
 _RUN = re.compile(f"[{UNSPACED}]+")
-_BROKEN_LINE = re.compile(rf"[\r\n]\s*(?=[{_HAN_KANA}])")      # a lookbehind would be tried at every letter
+_BROKEN_LINE = re.compile(rf"[\r\n][ \t\r\n]*(?=[{_HAN_KANA}])")      # a lookbehind would be tried at every letter
 _JOINED = re.compile(f"[{_HAN_KANA}]")
 _NEAR = bytes({*range(0xD6), 0xE2})
 """Bytes of Latin, Greek and Cyrillic letters and of punctuation in UTF-8: a text of these alone, which is quick to see, need not be

@@ -32,7 +32,7 @@ FILLING = "<p>" + "Nothing of interest stands in this sentence. " * 5
 PAGES = {
     "/ko": page("학교 생활", f"{FILLING}<p>저는 매일 아침 <b>한국</b>어를 배우러 갑니다. 도서관은 조용합니다.", "ko"),
     "/ko2": page("주말", f"{FILLING}<p>초등학교에서 물을 마셨습니다.", "ko-KR", "euc-kr"),
-    "/ja": page("東京の天気", f"{FILLING}<p>明日の東\n京は晴れです。<ruby>京都<rt>きょうと</rt></ruby>タワーへ行きます。", "ja", "shift_jis"),
+    "/ja": page("東京の天気", f"{FILLING}<h2>見出し</h2>\n<p>の文。</p>\n<p>明日の東\n京は晴れです。<ruby>京都<rt>きょうと</rt></ruby>タワーへ行きます。", "ja", "shift_jis"),
     "/zh": page("北京大学", f"{FILLING}<p>学生每天在图书馆学习。", "zh-CN", "gb18030"),
     "/de": page("Bäckerei", f"{FILLING}<p>In der Straße gibt es süße Brötchen.", "de"),
     "/fr": page("Café", f"{FILLING}<p>Le <em>ca</em>fé est fermé à Noël.", "fr"),
@@ -116,6 +116,8 @@ def tables(folder):
         ("天気", ["/ja"]),
         ("東京", ["/ja"]),
         ("京都タワー", ["/ja"]),
+        ("見出し", ["/ja"]),
+        ("しの文", []),
         ("学生", ["/zh"]),
         ("大学", ["/zh"]),
         ("图书馆", ["/zh"]),
