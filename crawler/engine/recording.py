@@ -113,7 +113,7 @@ def settled_of(landed: Landed, host: HostState, stored: dict[bytes, str], place:
         None if landed.void else attempt_of(outcome, landed.at, landed.near), body,
         page=is_page(outcome), again=landed.again, offers=offers, host=host, origin=_origin_of(landed),
         listed=outcome.parsed.listed if isinstance(outcome, Fetched) else (), gone=is_gone(outcome), renewed=is_renewed(outcome),
-        indexed=outcome.parsed.indexed if isinstance(outcome, Fetched) and body is not None else None, place=place,
+        indexed=outcome.parsed.indexed if isinstance(outcome, Fetched) else None, place=place,
     )  # fmt: skip
 
 

@@ -125,6 +125,8 @@ class Visitor:
             unwanted = parsed.noindex and self._settings.obey_noindex
             if parsed.folds_into is not None and not await self._may_fold(request, parsed):
                 parsed = msgspec.structs.replace(parsed, folds_into=None)
+            if unwanted and parsed.indexed is not None:
+                parsed = msgspec.structs.replace(parsed, indexed=None)
             kept = not unwanted and parsed.folds_into is None and self._settings.save != "none"
             return Fetched(request, reply, await draft.keep(reply.mime) if kept else None, parsed)
 

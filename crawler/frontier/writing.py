@@ -313,8 +313,8 @@ class Writer:
                 canonical_id = None if canonical is None else weighed.rows.get(canonical) or self.known.row(canonical)
                 row = attempt_row(settled.attempt, redirect_id, body_id, canonical_id)
                 fetches.append((fetch_id, url_id, self.run_id, *row))
-                if settled.page and self.index.wanted:
-                    entries.append((url_id, fetch_id, settled.indexed))
+                if (settled.page or settled.gone) and self.index.wanted:
+                    entries.append((url_id, fetch_id, None if settled.gone else settled.indexed))
                 if settled.place is not None:
                     places.append((fetch_id, settled.place))
             self._tally(settled, weighed, tally, was_delayed=delayed.get(request.id, False))
