@@ -45,10 +45,12 @@ WITHIN_WORDS = frozenset(
     }
 )  # fmt: skip
 """Elements that may begin and end within a word; any other parts two words."""
-_TEXT = "-text"
-_JOINING = WITHIN_WORDS | {_TEXT}
+_TEXT, _COMMENT = "-text", "-comment"
 _ENDS = 8
 """Elements within one another that may end at once, and are looked at."""
+_BREAKS = frozenset("\r\n")
+_TRAILING = frozenset(".,;:!?)]}'\u2019\u201d\"\u00bb\u2026\u3001\u3002\uff0c\uff01\uff1f\uff09\u300d\u300f")
+"""What follows a word closely, and cannot be mistaken for a part of it."""
 PARTED = "\x1f"
 """White space that stands for the border of an element: a line that merely breaks in a text has other."""
 _NOT_SAID = "rt,rp,nav"
@@ -192,26 +194,43 @@ def _whole(said: LexborNode | None) -> str:
     if said is None:
         return ""
     _take_out(said, _NOT_SAID)
-    texts: list[str] = []
+    texts: list[str] = [PARTED]
     left = WHOLE_CHARS
+    parted = True
     for node in itertools.islice(said.traverse(include_text=True), MOST_NODES):
         tag = node.tag
-        if tag not in _JOINING:
-            texts.append(PARTED)
-            continue
-        if _ends_a_block(node.prev):
-            texts.append(PARTED)
         if tag == _TEXT:
             text = node.text_content or ""
+            first = text[:1]
+            # where an element has begun is seen on the way, where one has ended only by looking back, which seldom matters
+            close = not text.isspace() if first in _BREAKS else not (parted or first.isspace() or first in _TRAILING)
+            if close and _is_behind_a_block(node):
+                texts.append(PARTED)
             texts.append(text)
+            parted = text[-1:].isspace()
             left -= len(text)
             if left <= 0:
                 break
+        elif tag not in WITHIN_WORDS and texts[-1] is not PARTED:
+            texts.append(PARTED)
+            parted = True
     return "".join(texts)[:WHOLE_CHARS]
 
 
+def _is_behind_a_block(node: LexborNode) -> bool:
+    """Tell whether an element that parts words has ended between a text and what stands before it."""
+    inner: LexborNode | None = node
+    for _ in range(_ENDS):
+        before = inner.prev if inner is not None else None
+        while before is not None and before.tag == _COMMENT:
+            before = before.prev
+        if before is not None:
+            return _ends_a_block(before)
+        inner = inner.parent if inner is not None else None     # the first thing in an element: what stands before that?
+    return False
+
+
 def _ends_a_block(node: LexborNode | None) -> bool:
-    """Tell whether a node, or the last thing in it, is an element that parts words. Unwrapping the others would be as slow."""
     for _ in range(_ENDS):
         if node is None or node.tag == _TEXT:
             return False

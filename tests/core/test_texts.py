@@ -23,6 +23,8 @@ def whole(body: str, content_type: str = "text/html; charset=utf-8", parser: str
         ("<p>Re<!-- -->act", "React"),
         ("<p><ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp>字</ruby>だ", "漢字だ"),
         ("<h1>話</h1>\n<p>毎晩\n灯を</p>", "話 毎晩灯を"),
+        ("<div><h1>話</h1>\n毎晩</div>", "話 毎晩"),
+        ("<p>one</p><b><i>two</i></b>, <code>three</code>.", "one two, three."),
         ("<nav>menu</nav><p>said<aside>aside</aside><footer>foot</footer><script>x()</script><style>y{}</style>", "said"),
         (f"<p>around<main><nav>contents</nav>{'main ' * 50}<aside>note</aside></main>", f"{'main ' * 50}note"),
         ("no markup at all", "no markup at all"),
