@@ -66,12 +66,12 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(site, crawl, versio
     summary = await crawl(recrawl=0.0)
 
     assert {"/": 2, "/a": 2, "/b": 2, "/c": 2} == site.counts
-    assert [("/", ETAG, None), ("/a", None, DATE), ("/b", ETAG, DATE)] == versions.conditions[3:]
+    assert [("/", ETAG, None), ("/a", None, DATE), ("/b", ETAG, DATE)] == sorted(versions.conditions[3:])
     assert ("finished", 4, 0, 4, 0, 0) == (
         summary.outcome, summary.pages, summary.run_pages, summary.unchanged, summary.changed, summary.gone
     )  # fmt: skip
     assert [(1, 200, 1), (2, 304, None)] == history(crawl)
-    assert [304, 304, 304, 200] == [event.status for event in crawl.of(PageUnchanged)]
+    assert [200, 304, 304, 304] == sorted(event.status for event in crawl.of(PageUnchanged))
     assert [] == crawl.of(PageStored)
     assert before[1] == graph(crawl)
     assert {row[:2] for row in before[0]} == {row[:2] for row in crawl.query("SELECT url, file, fetched FROM pages")}
@@ -125,15 +125,14 @@ async def test_a_page_that_moved_is_none_any_more_and_its_target_is_one(site, cr
     assert {("/", "/a"), ("/a", "/x")} == graph(crawl)
 
 
-@pytest.mark.parametrize("trouble", [500, 403])
-async def test_trouble_keeps_the_page_that_there_was(site, crawl, trouble):
-    site.pages = {"/": links("/a"), "/a": links("/b"), "/b": "b"}
+async def test_trouble_keeps_the_page_that_there_was(site, crawl):
+    site.pages = {"/": links("/a", "/b"), "/a": links("/c"), "/b": "b", "/c": "c"}
     await crawl(site.url("/"))
     before = crawl.query("SELECT url, file FROM pages"), graph(crawl)
-    site.pages["/a"] = (trouble, {}, "no")
+    site.pages |= {"/a": (500, {}, "no"), "/b": (403, {}, "no")}
     summary = await crawl(recrawl=0.0, tries=1)
 
-    assert (3, 2, 0) == (summary.pages, summary.unchanged, summary.gone)
+    assert (4, 2, 0) == (summary.pages, summary.unchanged, summary.gone)
     assert before == (crawl.query("SELECT url, file FROM pages"), graph(crawl))
     assert counters_agree(crawl)
 
@@ -181,21 +180,14 @@ async def test_a_304_that_nobody_asked_for_is_trouble(site, crawl):
     assert counters_agree(crawl)
 
 
-async def test_a_page_whose_file_is_missing_is_asked_for_without_conditions(site, crawl, versions):
-    site.pages = {"/": versions.page("page")}
-    await crawl(site.url("/"))
-    [(file,)] = crawl.query("SELECT file FROM pages")
+async def test_a_page_that_is_not_whole_or_whose_file_is_missing_is_asked_for_without_conditions(site, crawl, versions):
+    site.pages = {"/": versions.page("x" * 3_000), "/a": versions.page("page")}
+    await crawl(site.url("/"), site.url("/a"), max_size=1_000)
+    [(file,)] = crawl.query("SELECT file FROM pages WHERE url LIKE '%/a'")
     (crawl.folder / file).rename(crawl.folder / "elsewhere")
-    await crawl(recrawl=0.0)
-    assert [("/", None, None)] * 2 == versions.conditions
-
-
-async def test_a_page_that_was_cut_off_is_asked_for_without_conditions(site, crawl, versions):
-    site.pages = {"/": versions.page("x" * 3_000)}
-    await crawl(site.url("/"), max_size=1_000)
     summary = await crawl(recrawl=0.0, max_size=5_000)
-    assert [("/", None, None)] * 2 == versions.conditions
-    assert (1, 3_000) == (summary.changed, crawl.query("SELECT bytes FROM pages")[0][0])
+    assert [("/", None, None)] * 2 + [("/a", None, None)] * 2 == sorted(versions.conditions)
+    assert (1, 3_000) == (summary.changed, crawl.query("SELECT max(bytes) FROM pages")[0][0])
 
 
 async def test_a_limit_of_pages_holds_and_leaves_what_is_known_to_be_asked_again(site, crawl):
@@ -279,19 +271,6 @@ async def test_a_page_is_not_near_to_what_it_was(site, crawl):
     site.pages["/"] = f"<title>t</title><p>{words} and one more</p>"
     await crawl(recrawl=0.0)
     assert [(None,), (None,)] == crawl.query("SELECT near_id FROM fetch WHERE simhash IS NOT NULL")
-
-
-async def test_what_changes_often_is_asked_more_often(site, crawl):
-    site.pages = {"/": links("/still", "/busy"), "/still": "still", "/busy": "0"}
-    await crawl(site.url("/"))
-    day = 86_400_000
-    for round_ in range(1, 9):
-        site.pages["/busy"] = str(round_)
-        with crawl.writing() as db:
-            db.execute("UPDATE fetch SET at = at - ?", (day + 1_000,))
-        await crawl(recrawl=(86_400.0, 4 * 86_400.0))
-    assert 9 == site.counts["/busy"]
-    assert 4 <= site.counts["/still"] < 7
 
 
 async def test_what_stood_back_behind_its_canonical_is_asked_again_and_may_be_a_page_now(site, crawl):

@@ -53,6 +53,8 @@ class Animal:
     check: Check | None = None
     crowd: str = ""
     """What may become of its URLs, besides, when all animals are met at once, with the settings that suit most of them."""
+    again: bool = False
+    """It is crawled a second time, everything asked again, before it is judged."""
     later: str = ""
     """Why what the requirement says cannot be seen yet."""
     netns: str = ""

@@ -44,13 +44,26 @@ _certificate(63, "expired certificate", "TLS with a certificate of 2020", "expir
 _certificate(133, "certificate of another", "TLS with the certificate of elsewhere.test", "elsewhere")
 _certificate(134, "own certificate", "TLS with a certificate signed by itself", "own")
 
-TAGS = {"/plain": ['"one"'], "/weak": ['W/"weak"'], "/long": ['"' + "e" * 8_000 + '"'], "/twice": ['"a"', '"b"'], "/bare": ["bare"]}
+TAGS = {
+    "/plain": ['"one"'], "/weak": ['W/"weak"'], "/long": ['"' + "e" * 8_000 + '"'], "/twice": ['"a"', '"b"'], "/bare": ["bare"],
+    "/star": ["*"], "/odd": ['"caf\xe9"'], "/list": ['"a", "b"'], "/open": ['"a'], "/empty": [""],
+}  # fmt: skip
+SENT_BACK = {"/plain": '"one"', "/weak": 'W/"weak"', "/twice": '"a"', "/bare": "bare"}
 
 
-@animal(64, "validators", "ETags that are weak, twice there, bare, 8 KB long; 304 to those that know one", seeds=tuple(TAGS), others="done 200",
-        later="nothing is fetched a second time yet, so no 304 comes")
+def _asked_for_versions(cage, seen) -> None:
+    """What the second visit named is what the first was told, where that can be trusted; a page is kept whatever comes."""
+    conditions = {one.path: one.header("if-none-match") for one in cage.heard[len(TAGS) + 1 :]}
+    assert {path: tag for path, tag in conditions.items() if tag is not None} == SENT_BACK
+    assert {cage.url(path) for path in TAGS} == seen.pages.keys()
+    assert {cage.url(path): cage.bodies[cage.url(path)] for path in TAGS} == {url: digest.lower() for url, digest in seen.stored.items()}
+
+
+@animal(64, "validators", "ETags that are weak, twice there, bare, 8 KB long, and that are none; 304 to those that know one, and to one that does not",
+        seeds=(*TAGS, "/always"), again=True, check=_asked_for_versions, others="done 200",
+        expect={"/always": "failed protocol", **dict.fromkeys(SENT_BACK, "done 304")}, crowd="done 200")
 async def validators(ask: Ask) -> bytes:
-    if ask.header("if-none-match") is not None:
+    if ask.header("if-none-match") is not None or ask.path == "/always":
         return head(304)
     return ask.page(f"unchanging {ask.path}", *(f"ETag: {tag}" for tag in TAGS[ask.path]))
 

@@ -27,6 +27,8 @@ async def test_what_becomes_of_an_animal_is_what_the_register_says(zoo, tmp_path
     seeds = [Seed(url, Options(**cage.animal.options), "zoo", line) for line, url in enumerate(cage.seeds, 1)]
     given = {name: tuple(one.format(port=cage.port) for one in value) if isinstance(value, tuple) else value for name, value in cage.animal.settings.items()}
     summary = await Crawler(Settings(**{**SHORT, **given}), output=folder, seeds=seeds).run()
+    if cage.animal.again:
+        summary = await Crawler(Settings(**{**SHORT, **given}, recrawl=0.0), output=folder, seeds=seeds).run()
     seen = oracle.Seen(folder)
     oracle.check_outcomes(cage, seen)
     oracle.check_bodies([cage], seen)
