@@ -21,7 +21,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
                 "core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.surt", "core.tracking", "core.gunzip", "version",
                 "text",
             },
-            {"core.settings", "core.likeness", "core.manifest", "core.headers", "core.tokens"},
+            {"core.settings", "core.likeness", "core.revisits", "core.manifest", "core.headers", "core.tokens"},
             {"core.urls", "core.encodings", "core.excerpts"},
             {"core.robots", "core.targets", "core.folds", "core.documents", "core.patterns", "core.markup", "core.soup", "core.whole"},
             {"core.page", "core.xhtml", "core.sitemap", "core.feeds"},

@@ -131,10 +131,12 @@ class Visitor:
             return Fetched(request, reply, await draft.keep(reply.mime) if kept else None, parsed)
 
     async def _conditions(self, request: Request) -> dict[str, str]:
-        """Return the headers by which a page need not be sent again that has not changed, as long as we have it."""
-        found = revisits.conditions(request.kept)
-        file = request.kept.file if request.kept is not None else None
-        return found if found and file is not None and await self._archive.holds(file) else {}
+        """Return the headers by which a page need not be sent again that has not changed, as long as we have what we want of it."""
+        kept, found = request.kept, revisits.conditions(request.kept)
+        if kept is None or not found:
+            return {}
+        is_there = self._settings.save == "none" if kept.file is None else await self._archive.holds(kept.file)
+        return found if is_there else {}
 
     def _most(self, request: Request) -> int:
         """Return how many bytes of a body are kept: a sitemap may be larger than a page, unless somebody has said otherwise."""

@@ -284,3 +284,14 @@ async def test_what_stood_back_behind_its_canonical_is_asked_again_and_may_be_a_
     summary = await crawl(recrawl=0.0, fold=("canonical",))
     assert (1, 1) == (summary.pages, summary.gone)
     assert counters_agree(crawl)
+
+
+@pytest.mark.parametrize("save", ["warc", "none"])
+async def test_a_page_in_a_warc_file_or_of_which_no_body_is_kept_is_asked_for_with_conditions_too(site, crawl, versions, save):
+    site.pages = {"/": versions.page(links("/a")), "/a": versions.page("a")}
+    await crawl(site.url("/"), save=save)
+    site.pages["/a"] = versions.page("a new one", '"v2"')
+    summary = await crawl(recrawl=0.0, save=save)
+    assert [("/", ETAG, None), ("/a", ETAG, None)] == sorted(versions.conditions[2:])
+    assert (2, 1, 1) == (summary.pages, summary.unchanged, summary.changed)
+    assert counters_agree(crawl)
