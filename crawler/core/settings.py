@@ -200,6 +200,9 @@ class Settings(_Values, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for field, value in checked.items():
             if value is not given[field]:
                 msgspec.structs.force_setattr(self, field, value)
+        least, most = self.recrawl if isinstance(self.recrawl, tuple) else (self.recrawl, self.recrawl)
+        if least is not None and most is not None and not 0 <= least <= most:
+            raise ValueError(f"recrawl must be seconds, or two of which the first is the shorter, got {self.recrawl!r}")
 
     def __repr__(self) -> str:
         """Show what is not the default, without secrets."""

@@ -21,6 +21,8 @@ def test_friendly_values_are_taken():
         ({"max_pages": "many"}, "max_pages must be a whole number or None, got 'many'"),
         ({"concurrency": 1_000_000}, "concurrency must be a whole number of at most 10000, got 1000000"),
         ({"max_time": 0}, "max_time must be a number above 0, got 0"),
+        ({"recrawl": -1}, "recrawl must be seconds, or two of which the first is the shorter, got -1.0"),
+        ({"recrawl": (9, 1)}, "recrawl must be seconds, or two of which the first is the shorter, got (9.0, 1.0)"),
         ({"robots": 1}, "robots must be True or False, got 1"),
         ({"scope": "hosts"}, "scope must be one of page, path, host, site, any, got 'hosts'"),
         ({"fold": ["all"]}, "fold must be one of query-order, tracking, session, index, canonical, got ['all']"),
