@@ -24,7 +24,6 @@ FACETS = {
     "queue": ["host"], "links": ["kind"], "broken_links": ["status", "fault"], "redirects": ["status"], "robots": ["status", "fault"],
     "listings": ["state"], "interventions": ["command"], "cookies": ["site"],
 }
-LABELS = {"url": "path", "origin": "origin", "host": "name", "state": "name", "fault": "name", "kind": "name", "body": "file", "warc": "file"}
 SECRET = ("meta", "cookie")
 
 
@@ -48,13 +47,13 @@ def metadata() -> dict:
     """Return what docs/datasette.json should have."""
     tables = {name: {**said, **SORTED.get(name, {}), **({"facets": FACETS[name]} if name in FACETS else {})} for name, said in described("Views").items()}
     for name, said in described("Tables").items():
-        tables[name] = {**said, **({"label_column": LABELS[name]} if name in LABELS else {})}
+        tables[name] = {**said, "hidden": True}
     for name in SECRET:
         tables[name]["allow"] = False
     queries = {each.name: {"title": each.meaning, "description": each.notes, "sql": re.sub(r"\s*\n\s*", "\n", each.sql).strip()} for each in NAMED}
     return {
         "title": "A crawl",
-        "description": "Begin with the views pages, errors, urls and hosts, or with one of the queries. The tables below them are the program's own.",
+        "description": "Begin with the views pages, errors, urls and hosts, or with one of the queries. The tables, which are hidden at first, are the program's own.",
         "databases": {"crawl": {"tables": tables, "queries": queries}},
     }
 
@@ -68,9 +67,9 @@ def test_the_metadata_for_datasette_is_that_of_the_pages_and_the_named_queries()
     assert metadata() == json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def test_what_the_metadata_sorts_counts_and_labels_is_there():
+def test_what_the_metadata_sorts_and_counts_is_there():
     known = {name: set(said["columns"]) for heading in ("Views", "Tables") for name, said in described(heading).items()}
-    named = {name: {*FACETS.get(name, ()), *SORTED.get(name, {}).values(), *filter(None, [LABELS.get(name)])} for name in {*FACETS, *SORTED, *LABELS}}
+    named = {name: {*FACETS.get(name, ()), *SORTED.get(name, {}).values()} for name in {*FACETS, *SORTED}}
 
     assert {} == {name: columns - known[name] for name, columns in named.items() if columns - known[name]}
 
