@@ -266,6 +266,7 @@ def test_recipes_in_sql_are_understood(page: Path):
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+)")
 FOREIGN = {"--site", "--start", "--python", "--pages", "--port", "--version", "--max"}
+FOREIGN |= {"--metadata", "--setting", "--open", "--get", "--nl", "--pk"}
 """Options of other programs that the pages call."""
 
 
