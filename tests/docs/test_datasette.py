@@ -50,12 +50,17 @@ def metadata() -> dict:
         tables[name] = {**said, "hidden": True}
     for name in SECRET:
         tables[name]["allow"] = False
-    queries = {each.name: {"title": each.meaning, "description": each.notes, "sql": re.sub(r"\s*\n\s*", "\n", each.sql).strip()} for each in NAMED}
+    queries = {named_apart(each.name, tables): {"title": each.meaning, "description": each.notes, "sql": re.sub(r"\s*\n\s*", "\n", each.sql).strip()} for each in NAMED}
     return {
         "title": "A crawl",
         "description": "Begin with the views pages, errors, urls and hosts, or with one of the queries. The tables, which are hidden at first, are the program's own.",
         "databases": {"crawl": {"tables": tables, "queries": queries}},
     }
+
+
+def named_apart(query: str, tables: dict[str, dict]) -> str:
+    """Return the name of a query at Datasette, where a query would hide the view of its name."""
+    return f"query-{query}" if query in tables else query
 
 
 def text_of(found: dict) -> str:
@@ -72,6 +77,13 @@ def test_what_the_metadata_sorts_and_counts_is_there():
     named = {name: {*FACETS.get(name, ()), *SORTED.get(name, {}).values()} for name in {*FACETS, *SORTED}}
 
     assert {} == {name: columns - known[name] for name, columns in named.items() if columns - known[name]}
+
+
+def test_no_query_hides_a_view():
+    found = json.loads(FILE.read_text(encoding="utf-8"))["databases"]["crawl"]
+
+    assert set() == set(found["tables"]) & set(found["queries"])
+    assert {"query-errors", "broken-links"} <= set(found["queries"])
 
 
 if __name__ == "__main__":
