@@ -167,5 +167,5 @@ def test_an_age_is_one_time_or_two():
     assert [604_800.0, 0.0, (86_400.0, 2_592_000.0), 5.0] == [options.read(recrawl, raw) for raw in ("7d", "0s", "1d..30d", 5)]
     assert ["7d", "1d..30d"] == [recrawl.shown(value) for value in (604_800.0, (86_400.0, 2_592_000.0))]
     for raw in ("3x", "30d..1d", "0s..1d", "1d..", -1):
-        with pytest.raises(ValueError, match="a time like 12h, 7d or 0s, or two like 1d..30d, the shorter first"):
+        with pytest.raises(ValueError, match=r"a time like 12h, 7d or 0s, or two like 1d..30d, the shorter first"):
             options.read(recrawl, raw)

@@ -370,3 +370,28 @@ async def test_a_run_is_noted_only_where_there_is_one(crawl, ended):
 
     assert [("retry", None, 1)] == crawl.query("SELECT command, run_id, urls FROM interventions")
     assert 1 == len(crawl.of(RunStarted))
+async def test_what_was_skipped_waits_for_ever_until_it_is_queued_again(site, crawl, ended):
+    await ended("requeue", "/one", "/gone")
+    assert (1, 0, False) == await ended("skip", "/one")
+    await crawl(site.url("/"))
+    assert ("excluded", "skipped") == crawl.states()["/one"]
+    assert {"/": 1, "/one": 1, "/two": 1, "/gone": 2} == site.counts
+
+    assert (1, 0, False) == await ended("requeue", "/one", "far.example/")
+    assert ("excluded", "scope") == crawl.states()["/"] or counters_are_true(crawl)
+    await crawl(site.url("/"))
+    assert 2 == site.counts["/one"]
+    assert counters_are_true(crawl)
+
+
+async def test_a_forgotten_page_comes_back_when_a_link_to_it_is_found(site, crawl, ended):
+    await ended("forget", "/one")
+    await ended("requeue", "127.0.0.1:" + str(site.port) + "/")
+    site.pages["/"] = page("/one", "/two", "/more")
+    await crawl(site.url("/"))
+
+    assert 2 == site.counts["/one"]
+    assert ("done", None) == crawl.states()["/one"]
+    assert counters_are_true(crawl)
+
+
