@@ -312,7 +312,7 @@ def test_an_explanation_in_words(reader: Reader) -> None:
 def test_the_words_of_a_page(reader: Reader) -> None:
     """Moments that are over are left out once the moment is known."""
     shown = lines(explain(reader, f"{SITE}/hostile"), now=START + 1_000)
-    assert any(line.startswith("  requests    2026-09-21 14:13:29 UTC, status 200, 0.060 s (headers ") for line in shown)
+    assert "  requests    2026-09-21 14:13:29 UTC, status 200, 0.061 s (headers 0.060), 70,000 bytes received, cut off, from 192.0.2.7" in shown
     assert "  stored      pages/site.example/00/hostile.html (text/html, 900,000 bytes, only its beginning)" in shown
     assert "not before" not in "\n".join(shown)
     assert "not before 2026-09-21 14:13:20 UTC" in "\n".join(lines(explain(reader, f"{SITE}/hostile")))
