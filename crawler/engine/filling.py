@@ -27,6 +27,8 @@ from crawler.parsing.wire import Page
 
 BATCH = 100
 """Pages in one transaction."""
+ALONE = 500
+"""Pages that one parser process reads alone: another would take as long to start."""
 AT_ONCE = 8
 """Bodies that are in memory at once, for each parser process."""
 
@@ -48,9 +50,7 @@ async def fill(folder: Path, *, processes: int, told: Callable[[Filled], None]) 
     try:
         db = await open_writer(folder / DATABASE, durability="full")
         try:
-            async with ParserPool(processes=processes) as parsers:
-                parsers.configure(_config())
-                return await _Filling(folder, Writer(db, secret=b"", links="all"), parsers, AT_ONCE * processes).run(told)
+            return await _Filling(folder, Writer(db, secret=b"", links="all"), told).run(processes)
         finally:
             await db.close()
     finally:
@@ -68,32 +68,38 @@ def _config() -> Config:
 class _Filling:
     """One filling of one index."""
 
-    def __init__(self, folder: Path, writer: Writer, parsers: ParserPool, at_once: int) -> None:
+    def __init__(self, folder: Path, writer: Writer, told: Callable[[Filled], None]) -> None:
         self._folder = folder
         self._writer = writer
         self._index = writer.index
-        self._parsers = parsers
-        self._room = asyncio.Semaphore(at_once)
+        self._told = told
         self._filled = Filled()
 
-    async def run(self, told: Callable[[Filled], None]) -> Filled:
+    async def run(self, processes: int) -> Filled:
         filled = self._filled
         async with self._writer.transaction():
             await self._index.begin(wanted=True)
         await self._take_out_stale()
         filled.total = await self._index.count_missing()
-        after = 0
-        while batch := await self._index.missing(after, BATCH):
-            read = await asyncio.gather(*map(self._words, batch))
-            async with self._writer.transaction():
-                await self._index.put([(row.url_id, row.fetch_id, indexed) for row, indexed in zip(batch, read, strict=True)])
-            after = batch[-1].url_id
-            filled.done += len(batch)
-            told(filled)
+        if filled.total:
+            async with ParserPool(processes=min(processes, 1 + filled.total // ALONE)) as parsers:
+                parsers.configure(_config())
+                await self._put_in(parsers, asyncio.Semaphore(AT_ONCE * processes))
         async with self._writer.transaction():
             await self._index.complete()
         await self._writer.db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         return filled
+
+    async def _put_in(self, parsers: ParserPool, room: asyncio.Semaphore) -> None:
+        filled = self._filled
+        after = 0
+        while batch := await self._index.missing(after, BATCH):
+            read = await asyncio.gather(*(self._words(row, parsers, room) for row in batch))
+            async with self._writer.transaction():
+                await self._index.put([(row.url_id, row.fetch_id, indexed) for row, indexed in zip(batch, read, strict=True)])
+            after = batch[-1].url_id
+            filled.done += len(batch)
+            self._told(filled)
 
     async def _take_out_stale(self) -> None:
         after = 0
@@ -102,15 +108,15 @@ class _Filling:
                 await self._index.take_out(stale)
             after = stale[-1]
 
-    async def _words(self, row: Stored) -> Indexed | None:
+    async def _words(self, row: Stored, parsers: ParserPool, room: asyncio.Semaphore) -> Indexed | None:
         """Return what the index keeps of a page: of one without words an entry all the same, so that it is not read again."""
-        async with self._room:
+        async with room:
             try:
                 body = await asyncio.to_thread(_head, self._folder, row)
             except (BodyMissing, OSError):
                 self._filled.unreadable += 1
                 return None
-            parsed = await self._parsers.parse(Page(row.url, _content_type(row), 0, 0, body))
+            parsed = await parsers.parse(Page(row.url, _content_type(row), 0, 0, body))
         return parsed.indexed or tokens.indexed(None, "")
 
 
