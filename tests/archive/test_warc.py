@@ -508,7 +508,7 @@ def test_export_makes_warc_files(as_files, tmp_path, capsys):
     assert (0, f"2 answers written to {tmp_path / 'out'}.\n") == (code, capsys.readouterr().err)
     assert {"export-00001.warc.gz", "index.cdxj"} == {path.name for path in (tmp_path / "out").iterdir()}
     assert 2 == main(["export", "--format", "warc", "-o", str(as_files.folder)])
-    assert "several files" in capsys.readouterr().err
+    assert "makes files in a folder" in capsys.readouterr().err
     assert 2 == main(["export", "--format", "warc", "--to", str(tmp_path / "out"), "-o", str(as_files.folder)])
     assert "is there already" in capsys.readouterr().err
 
