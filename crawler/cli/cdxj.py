@@ -27,10 +27,12 @@ def cdxj(session: Session, /, output: str | None, *, color: Colour, quiet: bool,
     """
     from crawler.archive.cdxj import INDEX, write_index  # aiofiles takes 50 ms that --help must not
     from crawler.archive.warc import FOLDER
+    from crawler.query.reader import Reader
 
     voice = session.speak(quiet=quiet, verbose=verbose, color=color)
     folder = session.crawl_in(output)
-    lines = write_index(folder)
+    with Reader.open(folder):       # says what is wrong with a database of another program, or of another format
+        lines = write_index(folder)
     if lines is None:
         raise No(f"{folder} has no WARC files", f"Try {session.program} SEEDS --save warc, or {session.program} export --format warc.")
     voice.say(f"{words.count(lines, 'answer')} indexed")

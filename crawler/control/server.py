@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +22,8 @@ log = logging.getLogger("crawler")
 PATIENCE = 60.0
 """Seconds that a peer may let us wait for its next command, or with the reading of an answer."""
 MOST_PEERS = 16
+GRACE = 2.0
+"""Seconds that a crawl which is over waits for the answers that it owes."""
 
 _decode = msgspec.json.Decoder(Command).decode
 _encode = msgspec.json.Encoder().encode
@@ -30,6 +33,8 @@ _encode = msgspec.json.Encoder().encode
 async def serve(folder: Path, steering: Steering) -> AsyncIterator[None]:
     """Listen in an output folder that is held, for the length of the block. Where no socket can be made, nobody can connect."""
     peers: set[asyncio.Task[None]] = set()
+    asking: set[asyncio.Task[None]] = set()
+    ending = asyncio.Event()
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -38,9 +43,10 @@ async def serve(folder: Path, steering: Steering) -> AsyncIterator[None]:
             return
         peers.add(task)
         try:
-            await _talk(reader, writer, steering)
+            await _talk(reader, writer, _Answering(steering, asking, ending))
         finally:
             peers.discard(task)
+            asking.discard(task)
 
     server = await _listen(folder, meet)
     try:
@@ -48,6 +54,9 @@ async def serve(folder: Path, steering: Steering) -> AsyncIterator[None]:
     finally:
         if server is not None:
             server.close()
+            ending.set()
+            if asking:      # whoever asked for the end above all: with nothing in flight, it comes before the answer
+                await asyncio.wait(tuple(asking), timeout=GRACE)
             for peer in tuple(peers):
                 peer.cancel()
             if peers:
@@ -77,7 +86,20 @@ def _bound(folder: Path) -> socket.socket:
     return sock
 
 
-async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, steering: Steering) -> None:
+class _Answering(NamedTuple):
+    """What all conversations share."""
+
+    steering: Steering
+    asking: set[asyncio.Task[None]]
+    """Those that owe an answer."""
+    ending: asyncio.Event
+    """The crawl is over: an answer that is owed is the last."""
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answering: _Answering) -> None:
+    task = asyncio.current_task()
+    if task is None:
+        return
     with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
         async with asyncio.timeout(None) as patience:
             while True:
@@ -86,10 +108,14 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stee
                 if not line:
                     break
                 patience.reschedule(None)
-                answer = await _answer(line, steering)
+                answering.asking.add(task)
+                answer = await _answer(line, answering.steering)
                 patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
                 writer.write(answer + b"\n")
                 await writer.drain()
+                if answering.ending.is_set():
+                    break
+                answering.asking.discard(task)
     writer.close()
     with contextlib.suppress(OSError, asyncio.CancelledError):
         await writer.wait_closed()

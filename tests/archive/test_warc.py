@@ -522,6 +522,15 @@ def test_the_index_is_written_by_a_command(crawled, as_files, capsys):
     assert "has no WARC files" in capsys.readouterr().err
 
 
+def test_the_index_of_another_format_is_refused_in_words(tmp_path, capsys):
+    db = sqlite3.connect(tmp_path / "crawl.db")
+    db.executescript("CREATE TABLE t (x); PRAGMA application_id = 0x43524C31; PRAGMA user_version = 3")
+    db.close()
+
+    assert 6 == main(["cdxj", "-o", str(tmp_path)])
+    assert "has format 3, and this version reads format 4" in capsys.readouterr().err
+
+
 def test_a_body_that_is_not_there_is_told_and_left_out(as_files, tmp_path):
     [(file,)] = as_files.query("SELECT file FROM pages WHERE url LIKE '%/target'")
     stored = as_files.folder / file

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from crawler.control import LONGEST_LINE, SOCKET, place, server
 from crawler.control.client import NotRunning, Unanswered, Unwilling, connected
-from crawler.engine.steering import Refused
+from crawler.engine.steering import Answer, Refused
 from crawler.folder import held
 
 
@@ -169,3 +169,22 @@ def test_a_link_that_leads_elsewhere_is_removed_and_what_it_leads_to_is_not(tmp_
 def test_who_holds_the_folder_without_a_socket_is_told_of(tmp_path):
     with held(tmp_path), pytest.raises(Unanswered, match=f"process {os.getpid()} crawls"), connected(tmp_path):
         pass
+
+
+async def test_an_answer_that_is_owed_when_the_crawl_ends_is_still_given(tmp_path):
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def do(self, _command):
+            asked.set()
+            await answer.wait()
+            return Answer("stops")
+
+    async def ended():
+        async with server.serve(tmp_path, Slow()):
+            talk = asyncio.create_task(said(tmp_path, b'{"command": "stop"}\n'))
+            await asked.wait()
+            asyncio.get_running_loop().call_soon(answer.set)
+        return await talk
+
+    assert [{"v": 1, "ok": True, "text": "stops"}] == [json.loads(line) for line in await ended()]
