@@ -8,6 +8,7 @@ microseconds a page.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
 
 from crawler.core.simhash import NEAR
 
@@ -19,6 +20,7 @@ _QUARTERS = 4
 _QUARTER_BITS = 16
 _QUARTER = (1 << _QUARTER_BITS) - 1
 _ALL = (1 << 64) - 1
+_FORGOTTEN = 0
 _NONE = -1
 
 
@@ -55,9 +57,18 @@ class Likeness:
             return None
         place = number % self._most
         found = self._rows[place]
+        if found == _FORGOTTEN:
+            self._rows[place] = row
+            return None
         if self._count - number > self._most // 2:
             self._remember(self._hashes[place], found)      # before it is overwritten, as the page of a large family
         return found
+
+    def forget(self, rows: Collection[int]) -> None:
+        """Name none of these rows any more: the next page that is like one of them takes its place."""
+        for place in range(len(self)):
+            if self._rows[place] in rows:
+                self._rows[place] = _FORGOTTEN
 
     def _nearest(self, bits: int) -> int | None:
         """Return the number of the earliest page that is near, as far as the walks go."""

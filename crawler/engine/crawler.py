@@ -12,7 +12,7 @@ import random
 import shlex
 import signal
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import get_args
@@ -490,6 +490,10 @@ class Crawler:
         self._set_deadline()
         self._hire()
         await self._ledger.reconfigure(_told(settings))
+
+    def forget(self, rows: Collection[int]) -> None:
+        """Compare no page any more with those that have been forgotten."""
+        self._novelty.forget(rows)
 
     async def sow(self, seeds: Sequence[Seed]) -> int:
         """Take in further seeds; return how many are new. What was refused before may be let in by them, in the background."""

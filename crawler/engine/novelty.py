@@ -6,7 +6,7 @@ counted is remembered from run to run, so that a trap is not entered anew with e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 
 from crawler.clock import Clock
 from crawler.core.likeness import Likeness
@@ -52,6 +52,10 @@ class Novelty:
             if change is not None:
                 self._damp(change)
         return near
+
+    def forget(self, rows: Collection[int]) -> None:
+        """Compare nothing with pages that somebody has forgotten."""
+        self._likeness.forget(rows)
 
     async def restore(self) -> None:
         """Take in what the runs before counted, and which pages were read last."""

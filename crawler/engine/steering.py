@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -136,6 +136,9 @@ class Steered(Protocol):
 
     async def apply(self, settings: Settings) -> None:
         """Go by changed settings from now on."""
+
+    def forget(self, rows: Collection[int]) -> None:
+        """Name no page any more that has been forgotten."""
 
     async def sow(self, seeds: Sequence[Seed]) -> int:
         """Take in further seeds; return how many are new."""
@@ -294,6 +297,8 @@ class Steering:
             for start in range(0, len(command.rows), editing.AT_ONCE):
                 edited = await editing.edit(self._frontier, command.action, command.rows[start : start + editing.AT_ONCE])
                 changed, busy = changed + edited.changed, busy + edited.busy
+            if command.action is Action.FORGET:
+                self._crawl.forget(rows)
         self._schedule.stirred(self._frontier.grown_hosts())
         self._feeder.look()
         return Answer(f"{command.action}: {changed:,} URLs", urls=changed, busy=busy)

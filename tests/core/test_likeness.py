@@ -153,3 +153,11 @@ def test_its_name_tells_how_full_it_is():
     likeness.find(1, 1)
 
     assert (f"<Likeness 1 of {PAGES} pages>", 50_000) == (repr(likeness), PAGES)
+
+
+def test_a_forgotten_page_is_named_no_more_and_the_next_one_like_it_takes_its_place():
+    likeness = Likeness(pages=4)
+    likeness.find(7, 1)
+    likeness.forget({1})
+
+    assert [None, 2] == [likeness.find(7, 2), likeness.find(7, 3)]
