@@ -20,7 +20,7 @@ _QUARTERS = 4
 _QUARTER_BITS = 16
 _QUARTER = (1 << _QUARTER_BITS) - 1
 _ALL = (1 << 64) - 1
-_FORGOTTEN = 0
+_FORGOTTEN = -1
 _NONE = -1
 
 
