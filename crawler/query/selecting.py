@@ -86,6 +86,10 @@ class Chosen(msgspec.Struct, frozen=True):
 
 def choose(reader: Reader, selection: Selection) -> Chosen:
     """Return what is chosen at this moment. Raises QueryError, for a condition that is no SQL above all."""
+    if selection.where:     # right by itself too: `1) OR (1` would end the brackets and leave --host behind
+        tables, latest, which = _WHICH[selection.action]
+        inner = _COLUMNS.format(tables=tables, latest=latest, which=which)
+        reader.rows(f"EXPLAIN SELECT 1 FROM ({inner}) WHERE\n{selection.where}").close()      # compiled, not run
     with reader.snapshot():
         sql, values = selection.sql("url_id")
         rows = array("q", (whole(row[0]) for row in reader.rows(sql, values)))       # 8 bytes each, ten million fit into memory
