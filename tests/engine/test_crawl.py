@@ -395,7 +395,7 @@ async def test_links_that_a_page_asks_not_to_follow_stay_out_when_bounds_change(
     assert 1 == site.counts["/no"]
 
 
-async def test_without_parser_processes_the_crawl_stops_loudly_and_loses_nothing(site, crawl, monkeypatch):
+async def test_without_parser_processes_the_crawl_stops_loudly_and_loses_nothing(site, crawl, monkeypatch, real_parsers):
     from crawler.parsing import pool
 
     def broken(deadline: float) -> None:

@@ -75,7 +75,7 @@ async def into_an_outage(islands: Islands, crawl, monkeypatch) -> asyncio.Task:
     return crawling
 
 
-async def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself(islands, crawl, monkeypatch):
+async def test_an_outage_costs_no_url_an_attempt_and_the_crawl_goes_on_by_itself(islands, crawl, monkeypatch, real_parsers):
     crawling = await into_an_outage(islands, crawl, monkeypatch)
     status = crawl.query("SELECT value FROM meta WHERE key = 'network_down'")
     snapshot = crawl.crawler.snapshot()
