@@ -18,7 +18,12 @@ from crawler.core import policy
 from crawler.core.model import FAULT_MEANINGS, KINDS, STATE_MEANINGS, Fault, Reason
 from crawler.fetch import faults
 from crawler.hooks import Event, Progress, RunEnded
+from crawler.query import facts
+from crawler.query.deciding import WORDS as DECIDING
+from crawler.query.named import GROUPS as QUESTION_GROUPS
 from crawler.query.named import NAMED
+from crawler.query.question import names_in
+from crawler.query.sketch import Sketch
 from crawler.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -250,16 +255,35 @@ def test_every_table_view_and_column_is_described(kind: str, heading: str):
 
 
 def test_every_named_query_is_in_the_recipes():
-    found = {row[0].strip("`"): row[1:] for row in rows(section("docs/how-to/query.md", "## Named queries"))}
+    """With its columns, under the heading of its group."""
+    with Sketch() as sketch:
+        expected = {query.name: [query.meaning, ", ".join(sketch.answer(query.sql)), query.notes] for query in NAMED}
+    for group, names in QUESTION_GROUPS.items():
+        found = {row[0].strip("`"): row[1:] for row in rows(section("docs/how-to/query.md", f"### {group}"))}
+        assert found == {name: expected[name] for name in names}
+    assert sorted(named for row in rows(section("docs/how-to/query.md", "## Named queries")) for named in [row[0].strip("`")]) == sorted(expected)
 
-    assert found == {named.name: [named.meaning, named.notes] for named in NAMED}
+
+def test_every_field_of_an_explanation_is_described():
+    """Object by object, in order; and every word that decides besides reasons and faults."""
+    page = "docs/reference/explain.md"
+    objects = {
+        "## The explanation": facts.Explanation, "## `decision`": facts.Decision, "## `bounds`": facts.Bounds, "## `known`": facts.Known,
+        "## `known.path`": facts.Step, "## `known.attempts`": facts.Attempt, "## `known.redirects`": facts.Hop, "## `known.stored`": facts.Stored,
+        "## `known.listed`": facts.Listed, "## `host`": facts.HostFacts, "## `robots`": facts.RobotsFacts,
+    }  # fmt: skip
+    found = {heading: list(told(section(page, heading))) for heading in objects}
+
+    assert found == {heading: list(struct.__struct_fields__) for heading, struct in objects.items()}
+    assert {word: cells[0] for word, cells in told(section(page, "## Words that decide")).items()} == DECIDING
+
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```sql" in page.read_text(encoding="utf-8")], ids=lambda page: page.name)
 def test_recipes_in_sql_are_understood(page: Path):
     """Each is prepared on an empty database: tables and columns exist and the SQL is right."""
     for recipe in re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-        database().execute(f"EXPLAIN {recipe}")
+        database().execute(f"EXPLAIN {recipe}", dict.fromkeys(names_in(recipe)))
 
 
 # --- all pages ----------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def _ask(session: Session, place: Path, place_flag: tuple[str, ...]) -> None:
     with Reader.open(place) as reader:
         for name in QUESTIONS:
             click.echo(f"\n$ {way.ask('query', name)}")
-            ask.write_rows(reader.rows(named.resolve(name, reader.tables()), limit=ROWS), "table", width)
+            ask.write_rows(reader.rows(named.resolve(name, reader.tables()).sql, limit=ROWS), "table", width)
     session.voice.say("")
     session.voice.say("Go on with:")
     for question in (("status",), ("query",), ("query", "broken-links"), ("query", "SELECT url, title FROM pages LIMIT 10")):

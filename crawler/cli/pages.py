@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("crawler.cli.crawl:resume", "go on with a crawl without naming its seeds again"),
     "plan": ("crawler.cli.planning:plan_command", "what a crawl would meet, from robots.txt and sitemaps alone"),
     "status": ("crawler.cli.status:status", "how far a crawl is, also while it runs"),
-    "query": ("crawler.cli.ask:query", "ask the results: SQL, or a question by its name"),
+    "query": ("crawler.cli.query:query", "ask the results: SQL, or a question by its name"),
     "search": ("crawler.cli.search:search", "find pages by their words"),
     "explain": ("crawler.cli.ask:explain", "why a URL was, was not or will be fetched"),
     "show": ("crawler.cli.ask:show", "print the stored body of a URL"),

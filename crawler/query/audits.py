@@ -5,31 +5,30 @@ Written like those of `named`, from the few rows that matter outwards. Kinds of 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from crawler.core.model import KIND_CODE, REQUISITES, Kind
-
-
-class Named(NamedTuple):
-    """A query under a name."""
-
-    name: str
-    meaning: str
-    sql: str
-    notes: str = ""
-
+from crawler.query.question import Named, Parameter, number
 
 _ROBOTS = KIND_CODE[Kind.ROBOTS]
 _HREFLANG = KIND_CODE[Kind.HREFLANG]
 _LISTED = KIND_CODE[Kind.LISTED]
 _REDIRECT = KIND_CODE[Kind.REDIRECT]
 _SEED = KIND_CODE[Kind.SEED]
-_NEEDED = ", ".join(str(KIND_CODE[kind]) for kind in sorted(REQUISITES))
+_SITEMAP = KIND_CODE[Kind.SITEMAP]
+_NEEDED = ", ".join(str(KIND_CODE[kind]) for kind in sorted(REQUISITES | {Kind.IFRAME, Kind.FRAME}))
+_LEADING = ", ".join(str(KIND_CODE[kind]) for kind in (Kind.A, Kind.AREA, Kind.FORM, Kind.NEXT, Kind.PREV, Kind.REFRESH))
 _HTML = "f.mime IN ('text/html', 'application/xhtml+xml')"
 _SECOND = "strftime('%Y-%m-%d %H:%M:%S', {} / 1000, 'unixepoch')"
 _PAGE = f"""
         FROM fetch f CROSS JOIN url u ON u.url_id = f.url_id AND u.page_id = f.fetch_id AND u.kind <> {_ROBOTS}
           CROSS JOIN origin o USING (origin_id)"""
+_OVER_HTTP = """
+        WITH plain AS MATERIALIZED (
+          SELECT origin_id FROM origin WHERE origin LIKE 'http:%' AND EXISTS (SELECT 1 FROM origin WHERE origin LIKE 'https:%'))
+        SELECT os.origin || s.path AS url, od.origin || d.path AS {word}, k.name AS kind
+        FROM url d CROSS JOIN link l ON l.dst_id = d.url_id CROSS JOIN url s ON s.url_id = l.src_id
+          CROSS JOIN origin os ON os.origin_id = s.origin_id CROSS JOIN origin od ON od.origin_id = d.origin_id
+          CROSS JOIN kind k ON k.kind = l.kind
+        WHERE d.origin_id IN plain AND l.kind IN ({kinds}) AND os.origin LIKE 'https:%'"""
 
 AUDITS: tuple[Named, ...] = (
     Named(
@@ -47,13 +46,13 @@ AUDITS: tuple[Named, ...] = (
           FROM hop h CROSS JOIN url u ON u.url_id = h.at CROSS JOIN fetch f ON f.fetch_id = u.fetch_id
             CROSS JOIN origin o USING (origin_id)
           WHERE f.redirect_id IS NOT NULL AND h.loop = 0 AND h.hops < 12)
-        SELECT max(h.hops) AS hops, substr(h.way || ' -> ' || o.origin || u.path, 1, 2000) AS chain, f.status AS ends_with, x.name AS fault
+        SELECT max(h.hops) AS hops, substr(h.way || ' -> ' || o.origin || u.path, 1, 2000) AS chain, f.status AS ends_with,
+          x.name AS fault
         FROM hop h CROSS JOIN url u ON u.url_id = h.at CROSS JOIN origin o USING (origin_id)
           LEFT JOIN fetch f ON f.fetch_id = u.fetch_id LEFT JOIN fault x ON x.fault = f.fault
-        GROUP BY h.start HAVING max(h.hops) > 1 ORDER BY hops DESC
-        """,
-        "From the first URL of each chain on. One that goes round in a circle ends in the fault redirect: see redirect-loops. "
-        "Needs the link graph (--links all).",
+        GROUP BY h.start HAVING max(h.hops) > 1 ORDER BY hops DESC""",
+        "From the first URL of each chain on. One that goes round in a circle ends in the fault redirect: see redirect-loops. Needs the "
+        "link graph (--links all).",
     ),
     Named(
         "redirect-loops",
@@ -95,11 +94,16 @@ AUDITS: tuple[Named, ...] = (
         "mixed-content",
         "https pages that need something over plain http",
         f"""
-        SELECT os.origin || s.path AS url, od.origin || d.path AS needs, k.name AS kind
-        FROM origin od CROSS JOIN url d ON d.origin_id = od.origin_id AND d.host_id = od.host_id CROSS JOIN link l ON l.dst_id = d.url_id
-          CROSS JOIN url s ON s.url_id = l.src_id CROSS JOIN origin os ON os.origin_id = s.origin_id CROSS JOIN kind k ON k.kind = l.kind
-        WHERE od.origin LIKE 'http:%' AND os.origin LIKE 'https:%' AND l.kind IN ({_NEEDED})""",
-        "Images, scripts, style sheets, frames and so on; links to http pages do not count. Needs the link graph (--links all).",
+{_OVER_HTTP.format(kinds=_NEEDED, word="needs")}""",
+        "Images, scripts, style sheets, frames and so on; links to http pages do not count: see insecure-links. Needs the link graph "
+        "(--links all).",
+    ),
+    Named(
+        "insecure-links",
+        "https pages that link to plain http, or send a form there",
+        f"""
+{_OVER_HTTP.format(kinds=_LEADING, word="target")}""",
+        "Needs the link graph (--links all).",
     ),
     Named(
         "duplicate-titles",
@@ -111,10 +115,21 @@ AUDITS: tuple[Named, ...] = (
     ),
     Named(
         "long-titles",
-        "titles of more than 60 characters, which search results cut off",
+        "titles that are longer than search results show",
         f"""
         SELECT length(f.title) AS characters, f.title, o.origin || u.path AS url{_PAGE}
-        WHERE length(f.title) > 60 ORDER BY characters DESC""",
+        WHERE length(f.title) > {number("length", 60)} ORDER BY characters DESC""",
+        "More than 60 characters, or as many as --param length=N says.",
+        (Parameter("length", "60", "characters that a title may have"),),
+    ),
+    Named(
+        "short-titles",
+        "titles that hardly say anything",
+        f"""
+        SELECT length(f.title) AS characters, f.title, o.origin || u.path AS url{_PAGE}
+        WHERE length(f.title) BETWEEN 1 AND {number("length", 10)} - 1 ORDER BY characters, u.url_id""",
+        "Fewer than 10 characters, or than --param length=N says. Pages without a title are in missing-titles.",
+        (Parameter("length", "10", "characters that a title should have"),),
     ),
     Named(
         "thin-pages",
@@ -160,10 +175,10 @@ AUDITS: tuple[Named, ...] = (
         SELECT n.links, o.origin || u.path AS url, u.depth, k.name AS seen_as
         FROM (SELECT u.url_id, (SELECT count(*) FROM (SELECT DISTINCT src_id FROM link l WHERE l.dst_id = u.url_id AND l.src_id <> l.dst_id
             AND l.kind NOT IN ({_LISTED}, {_REDIRECT}) LIMIT 2)) AS links
-          FROM url u WHERE u.page_id IS NOT NULL AND u.kind NOT IN ({_ROBOTS}, {_SEED})) n
+          FROM url u WHERE u.page_id IS NOT NULL AND u.kind NOT IN ({_ROBOTS}, {_SEED}, {_SITEMAP})) n
           CROSS JOIN url u USING (url_id) CROSS JOIN origin o USING (origin_id) CROSS JOIN kind k ON k.kind = u.kind
         WHERE n.links < 2 ORDER BY n.links, u.url_id""",
-        "Seeds are left out. Needs the link graph (--links all).",
+        "Seeds and sitemaps are left out. Needs the link graph (--links all).",
     ),
     Named(
         "sitemap-errors",

@@ -27,12 +27,54 @@ class Attempt(msgspec.Struct, frozen=True):
     ip: str | None
     target: str | None
     """Where the answer redirects to."""
-    dns: float | None = None
-    """Seconds of each step; None for one that was not made, over a connection that was open already."""
-    connect: float | None = None
-    tls: float | None = None
-    reused: bool = False
+    mime: str | None = None
     truncated: bool = False
+    dns: float | None = None
+    """Seconds for looking the host name up; None when that was not done for this request."""
+    connect: float | None = None
+    """Seconds for the TCP connection; None over a connection that was there already."""
+    tls: float | None = None
+    """Seconds for the TLS handshake."""
+    reused: bool = False
+    """The connection had served an earlier request."""
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """A URL that redirects led to, and how it answered."""
+
+    url: str
+    state: str
+    status: int | None
+    fault: str | None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What the sitemap that was read last of those that list it says of the URL."""
+
+    sitemap: str
+    lastmod: float | None
+    priority: float | None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The one rule that decided over the URL, or decides next."""
+
+    by: str
+    """A reason, a fault, or one of the words of `crawler.query.deciding`."""
+    rule: str
+    when: float | None = None
+    """The earliest moment of the next request; None when there is to be none, or nothing is known to hinder it."""
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What the bounds of the crawl, as it remembers them, make of the URL: one that was never seen is judged as a link on a seed's page."""
+
+    allowed: bool
+    reason: str | None
+    rule: str
+    """What lets it in or keeps it out, in words."""
+    duplicate_of: str | None = None
+    """The URL that it folds into."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -55,27 +97,16 @@ class Stored(msgspec.Struct, frozen=True):
     offset: int | None = None
     """Where in a WARC file its record begins, and how long it is there; None when the file is the body itself."""
     length: int | None = None
+    charset: str | None = None
+    lang: str | None = None
     links: int | None = None
-    """Links that were found in it; None when it was not read for links."""
+    """Links in the page, repeats included."""
     links_truncated: bool = False
-    same: str | None = None
-    """Another page with the very same body."""
-
-
-class Bounds(msgspec.Struct, frozen=True):
-    """What the bounds of the crawl, as it remembers them, make of the URL when a page next to a seed links to it."""
-
-    allowed: bool
-    reason: str | None
-    rule: str
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """What a sitemap says of the URL."""
-
-    sitemap: str
-    lastmod: float | None
-    priority: float | None
+    """There were more links than count."""
+    copies: int = 0
+    """Other URLs with the same content, to the last byte."""
+    same_as: tuple[str, ...] = ()
+    """The first few of them."""
 
 
 class HostFacts(msgspec.Struct, frozen=True):
@@ -111,6 +142,8 @@ class RobotsFacts(msgspec.Struct, frozen=True):
     """The line that decides."""
     more: tuple[str, ...] = ()
     """What else it says, in words: rates, times, sitemaps, a host, parameters that do not matter."""
+    obeyed: bool = True
+    """The crawl goes by it: not with `--no-robots`."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -138,7 +171,11 @@ class Known(msgspec.Struct, frozen=True):
     attempts: tuple[Attempt, ...]
     """Latest first."""
     stored: Stored | None
+    redirects: tuple[Hop, ...] = ()
+    """Where its latest answer and those behind it redirect to, one after the other."""
     listed: Listed | None = None
+    duplicate_of: str | None = None
+    """The URL that it is taken for, when it is left out as a duplicate."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -155,4 +192,10 @@ class Explanation(msgspec.Struct, frozen=True):
     """Seen URLs that differ only by scheme, www, or a slash at the end."""
     host: HostFacts | None = None
     robots: RobotsFacts | None = None
+    decision: Decision | None = None
+    """None for a text that is no URL."""
     bounds: Bounds | None = None
+    running: bool = False
+    """A process crawls right now; else nothing happens before the next run."""
+    last_run: str | None = None
+    """How the latest run ended; None while one goes on, when it was killed, and when there was none."""

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from crawler.query import likeness
-from crawler.query.audits import AUDITS, Named
+from crawler.query.audits import AUDITS
 from crawler.query.errors import QueryError, nearest
+from crawler.query.inventory import INVENTORY
+from crawler.query.question import Named
 
 _ROBOTS = 11
 """The kind of robots.txt: not a page, and in no count of pages (crawler.core.model.KIND_CODE)."""
@@ -56,10 +58,10 @@ NAMED: tuple[Named, ...] = (
         "broken-links",
         "pages with a link to something that went wrong",
         f"""
-        SELECT os.origin || s.path AS src, o.origin || u.path AS dst, f.status, x.name AS fault
+        SELECT os.origin || s.path AS src, o.origin || u.path AS dst, f.status, x.name AS fault, k.name AS kind
         FROM fetch f CROSS JOIN url u ON u.url_id = f.url_id CROSS JOIN link l ON l.dst_id = u.url_id
           CROSS JOIN url s ON s.url_id = l.src_id CROSS JOIN origin os ON os.origin_id = s.origin_id
-          CROSS JOIN origin o ON o.origin_id = u.origin_id LEFT JOIN fault x ON x.fault = f.fault
+          CROSS JOIN origin o ON o.origin_id = u.origin_id LEFT JOIN fault x ON x.fault = f.fault JOIN kind k ON k.kind = l.kind
         WHERE (f.fault IS NOT NULL OR f.status >= 400) AND u.fetch_id = f.fetch_id AND u.state IN (1, 2) AND u.kind <> {_ROBOTS}""",
         "Grouped by status. Needs the link graph (--links all); with --links first the view urls has seen_on.",
     ),
@@ -312,14 +314,41 @@ NAMED: tuple[Named, ...] = (
     ),
 )
 
-NAMED += AUDITS
+NAMED += AUDITS + INVENTORY
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "How it goes": (
+        "progress", "speed", "growth", "runs", "queue", "waiting", "parked", "retries", "seed-results", "latest-pages", "oldest-pages",
+        "changed",
+    ),
+    "What went wrong": (
+        "errors", "latest-errors", "status-codes", "urls-with-status", "faults", "broken-links", "hosts-by-status", "dead-hosts", "flaky",
+        "truncated",
+    ),
+    "What is left out": ("excluded", "robots", "robots-blocked", "traps", "links-elsewhere", "not-parsed", "no-op-parameters"),
+    "Redirects": (
+        "redirects", "redirect-chains", "redirect-loops", "broken-redirects", "permanent-redirects", "temporary-redirects",
+        "redirected-links",
+    ),
+    "Links": (
+        "links-to", "links-from", "most-linked", "few-links-to", "most-links", "dead-ends", "nofollow-links", "insecure-links",
+        "mixed-content", "depths", "deep-pages",
+    ),
+    "Search engines": (
+        "missing-titles", "duplicate-titles", "long-titles", "short-titles", "noindex", "canonicals", "canonical-errors", "hreflang-errors",
+        "sitemaps", "sitemap-errors", "orphans", "not-in-sitemaps", "thin-pages", "long-urls",
+    ),
+    "Content": ("types", "documents", "languages", "charsets", "duplicates", "near-duplicates", "biggest-pages", "uncompressed", "storage"),
+    "Servers": ("slow-hosts", "slow-pages", "timings", "addresses"),
+}  # fmt: skip
+"""The names in the order in which they are shown, under what they are about."""
 
 _BY_NAME = {named.name: named for named in NAMED}
 
 
 def names() -> tuple[str, ...]:
     """Return the names, in the order in which they are shown."""
-    return tuple(_BY_NAME)
+    return tuple(name for group in GROUPS.values() for name in group)
 
 
 def find(name: str, own: Mapping[str, Named] = MappingProxyType({})) -> Named | None:
@@ -328,19 +357,19 @@ def find(name: str, own: Mapping[str, Named] = MappingProxyType({})) -> Named | 
     return own.get(word) or _BY_NAME.get(word)
 
 
-def resolve(question: str, tables: Iterable[str], own: Mapping[str, Named] = MappingProxyType({})) -> str:
-    """Return the SQL of a question: a name, a table or view (all of it), or SQL itself.
+def resolve(question: str, tables: Iterable[str], own: Mapping[str, Named] = MappingProxyType({})) -> Named:
+    """Return what a question stands for: a query by its name, a table or view (all of it), or SQL itself, which has no name.
 
     Raises QueryError for a single word that is none of these.
     """
     word = question.strip().rstrip("; \t\r\n")
     if any(char.isspace() for char in word):
-        return question
-    if named := find(word, own):
-        return named.sql
+        return Named("", "", question)
+    if found := find(word, own):
+        return found
     known = {table.lower(): table for table in tables}
     if word.lower() in known:
-        return f'SELECT * FROM "{known[word.lower()]}"'
+        return Named(known[word.lower()], "", f'SELECT * FROM "{known[word.lower()]}"')
     near = nearest(word, [*own, *_BY_NAME, *known])
     hint = f"Try {' or '.join(near)}." if near else "Try crawler query without a query for the list."
     raise QueryError(f"there is no query, table or view named {word!r}" if word else "the query is empty", hint)

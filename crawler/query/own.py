@@ -1,24 +1,30 @@
-"""Queries of one's own under a name, from files: what stands behind `-- name: some-name` up to the next one.
+"""Files of own named queries: SQL with a name above each.
 
-Further comment lines right below are what it means. The same form is understood by other tools that keep SQL in files.
+-- name: big-images
+-- images beyond a size, largest first         (its meaning; further lines are notes)
+-- param: bytes = 1000000 smallest size        (once for each parameter; without a default it has to be given)
+SELECT url, bytes FROM pages WHERE mime LIKE 'image/%' AND bytes > :bytes ORDER BY bytes DESC;
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from crawler.query.audits import Named
 from crawler.query.errors import QueryError
+from crawler.query.question import Named, Parameter, names_in
 
 FOLDER = "queries"
-"""Folder whose *.sql files are read without being named: in the output folder, and where the command is given."""
+"""Folder of query files, in an output folder or beside crawler.toml."""
 LARGEST_FILE = 1_000_000
 MOST_FILES = 1_000
 
-_NAME = re.compile(r"--\s*name:\s*(\S+)\s*")
-_GOOD = re.compile(r"[a-z][a-z0-9_-]*")
+_NAME = re.compile(r"--\s*name\s*:\s*(.*?)\s*", re.IGNORECASE)
+_PARAM = re.compile(r"--\s*param\s*:\s*(\w+)\s*(?:=\s*(\"[^\"]*\"|\S+))?\s*(.*)", re.IGNORECASE)
+_COMMENT = re.compile(r"--\s?(.*)")
+_GOOD_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 def read_own(files: Iterable[Path]) -> dict[str, Named]:
@@ -31,7 +37,7 @@ def read_own(files: Iterable[Path]) -> dict[str, Named]:
 
 def standing_files(*places: Path) -> list[Path]:
     """Return the files that are read without being named, in the order of the places."""
-    return [file for place in places for file in sorted((place / FOLDER).glob("*.sql"))[:MOST_FILES]]
+    return list(dict.fromkeys(file for place in places for file in sorted((place / FOLDER).glob("*.sql"))[:MOST_FILES]))
 
 
 def _read(file: Path) -> list[Named]:
@@ -45,29 +51,71 @@ def _read(file: Path) -> list[Named]:
         raise QueryError(f"cannot read {file}: it is no UTF-8", "Try saving it as UTF-8.") from None
     if len(raw) > LARGEST_FILE:
         raise QueryError(f"cannot read {file}: it has more than {LARGEST_FILE:,} bytes", "Try several files.")
-    return _parted(file, text.splitlines())
+    found: dict[str, Named] = {}
+    for line, name, part in _parts(text, file):
+        query = _query(file, line, name, part)
+        if query.name in found:
+            raise QueryError(f"{file}, line {line}: there are two queries named {query.name}", "Try another name for one of them.")
+        found[query.name] = query
+    return list(found.values())
 
 
-def _parted(file: Path, lines: list[str]) -> list[Named]:
-    starts = [(number, match[1].lower().replace("_", "-")) for number, line in enumerate(lines) if (match := _NAME.fullmatch(line.strip()))]
-    before = [number for number, line in enumerate(lines[: starts[0][0] if starts else None]) if _is_sql(line)]
-    if before or not starts:
-        hint = "Try a line '-- name: some-name' before each query."
-        raise QueryError(f"{file}, line {before[0] + 1 if before else 1}: a query without a name", hint)
-    found = []
-    for (start, name), end in zip(starts, [number for number, _ in starts[1:]] + [len(lines)], strict=True):
-        if not _GOOD.fullmatch(name):
-            raise QueryError(f"{file}, line {start + 1}: {name!r} is no name of a query", "Try lower-case letters, digits and hyphens.")
-        body = lines[start + 1 : end]
-        meaning: list[str] = []
-        while body and body[0].lstrip().startswith("--"):
-            meaning.append(body.pop(0).lstrip().removeprefix("--").strip())
-        sql = "\n".join(body).strip().rstrip(";")
-        if not any(map(_is_sql, body)):
-            raise QueryError(f"{file}, line {start + 1}: {name} has no SQL", "Try SELECT below its name.")
-        found.append(Named(name, " ".join(meaning) or f"from {file.name}", sql))
-    return found
+def _parts(text: str, path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield (line number, name, lines behind it) for each `-- name:` in a text."""
+    start, name = 0, ""
+    part: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _NAME.fullmatch(line.strip())
+        if match is None:
+            part.append(line)
+            continue
+        if start:
+            yield start, name, part
+        elif any(_sql(each) for each in part):
+            raise _nameless(path, part)
+        start, name, part = number, match[1], []
+    if not start:
+        raise _nameless(path, part)
+    yield start, name, part
 
 
-def _is_sql(line: str) -> bool:
-    return bool(line.strip()) and not line.lstrip().startswith("--")
+def _nameless(path: Path, part: list[str]) -> QueryError:
+    line = next((at for at, each in enumerate(part, 1) if _sql(each)), 1)
+    return QueryError(f"{path}, line {line}: a query without a name", "Try a line '-- name: some-name' before each query.")
+
+
+def _sql(line: str) -> bool:
+    return bool(line.strip()) and not line.strip().startswith("--")
+
+
+def _query(path: Path, line: int, name: str, part: list[str]) -> Named:
+    """Return one query."""
+    where = f"{path}, line {line}"
+    name = name.lower().replace("_", "-")
+    if not _GOOD_NAME.fullmatch(name):
+        raise QueryError(f"{where}: {name!r} is no name of a query", "Try lower-case letters, digits and hyphens.")
+    said: list[str] = []
+    parameters: list[Parameter] = []
+    first = next((at for at, each in enumerate(part) if _sql(each)), len(part))
+    for each in part[:first]:
+        if (match := _PARAM.fullmatch(each.strip())) is not None:
+            default = match[2]
+            parameters.append(Parameter(match[1], None if default is None else default.strip('"'), match[3]))
+        elif (match := _COMMENT.fullmatch(each.strip())) is not None and match[1].strip():
+            said.append(match[1].strip())
+    sql = "\n".join(part[first:]).strip().rstrip(";")
+    if not sql:
+        raise QueryError(f"{where}: {name} has no SQL", "Try SELECT below its name.")
+    _check(where, name, sql)
+    named = names_in(sql)
+    for parameter in parameters:
+        if parameter.name not in named:
+            raise QueryError(f"{where}: {name} has no :{parameter.name} in its SQL", "Try without that -- param line.")
+    parameters += [Parameter(each, None, "") for each in named if each not in {parameter.name for parameter in parameters}]
+    return Named(name, said[0] if said else f"from {path.name}", sql, " ".join(said[1:]), tuple(parameters))
+
+
+def _check(where: str, name: str, sql: str) -> None:
+    """Refuse what is not one whole statement; whether it may be asked is seen when it is."""
+    if not sqlite3.complete_statement(f"{sql}\n;"):
+        raise QueryError(f"{where}: the SQL of {name} is not complete", "Try closing what is open: a quote or a comment.")

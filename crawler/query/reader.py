@@ -113,11 +113,11 @@ class Reader:
         """Run one reading statement; at most *limit* rows come back. *parameters* are bound, by place or by name."""
         return Rows(self, sql, parameters, limit)
 
-    def all(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+    def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query that is known to have few."""
         return list(self.rows(sql, parameters))
 
-    def one(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
+    def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Return the first row, or None."""
         return next(iter(self.rows(sql, parameters, limit=1)), None)
 

@@ -5,33 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from crawler.query.explain import LONGEST_PATH, MOST_ATTEMPTS, MOST_COUNTED
-from crawler.query.facts import Attempt, Bounds, Explanation, HostFacts, Known, Listed, RobotsFacts, Stored
+from crawler.query.explain import LONGEST_PATH, MOST_ATTEMPTS, MOST_COUNTED, MOST_SAME
+from crawler.query.facts import Attempt, Bounds, Decision, Explanation, HostFacts, Known, Listed, RobotsFacts, Stored
 from crawler.text import safe
 
 _LABEL = 12
 _STEPS_SHOWN = 10
 _ATTEMPTS_SHOWN = 10
 _SEEN_AS = {"a": "link", "img": "image", "next": "next page", "other": "link of another kind"}
+_ENDED = {
+    "finished": "the last run finished", "limit": "the last run stopped at a limit", "stopped": "the last run was stopped",
+    "parked": "the last run finished, but hosts are put off", "failed": "the last run failed",
+}  # fmt: skip
 _MISSPELT = "Try a whole address, such as https://example.org/page."
 
 
-def lines(explanation: Explanation, now: float | None = None) -> list[str]:
+def lines(explanation: Explanation, now: float | None = None, *, whole: bool = False) -> list[str]:
     """Return the explanation as lines: the URL, then what is known of it, each under a label.
 
-    With *now*, moments at which something could have happened earlier are left out.
+    With *now*, moments at which something could have happened earlier are left out. *whole*: every request and every step.
     """
     if explanation.url is None:
         return [safe(explanation.asked), f"  {'problem':{_LABEL}}{safe(explanation.problem or '')}", _MISSPELT]
     found = [safe(explanation.url)]
-    for label, text in _facts(explanation, now or 0.0):
+    for label, text in _facts(explanation, now or 0.0, whole=whole):
         found.append(f"  {label:{_LABEL}}{safe(text)}".rstrip())
     if explanation.similar:
         found.append(f"Try crawler explain {safe(explanation.similar[0])}")
     return found
 
 
-def _facts(explanation: Explanation, now: float) -> Iterator[tuple[str, str]]:
+def _facts(explanation: Explanation, now: float, *, whole: bool) -> Iterator[tuple[str, str]]:
     """Yield label and text; a text that goes on in the next line has an empty label there."""
     known, host = explanation.known, explanation.host
     if explanation.changes:
@@ -41,50 +45,58 @@ def _facts(explanation: Explanation, now: float) -> Iterator[tuple[str, str]]:
         if host is not None and host.unrecorded:
             yield "", f"or one of {host.unrecorded:,} refused links of its host that were only counted"
     else:
-        if known.url != explanation.url:
-            yield "known as", known.url
-        yield from _fate(known)
-        yield from _way(known)
-        if known.listed is not None:
-            yield "listed in", _listed(known.listed)
-        yield from _attempts(known.attempts)
-        if known.stored is not None:
-            yield "stored", _stored(known.stored)
-            yield from _said(known.stored)
+        yield from _fate(known, explanation.url)
+    if explanation.decision is not None:
+        yield from _decision(explanation, explanation.decision, now)
+    if known is not None:
+        yield from _story(known, whole=whole)
     yield from zip(("similar", "", "", "", ""), explanation.similar, strict=False)
     if explanation.bounds is not None:
         yield "scope", _bounds(explanation.bounds)
     if explanation.robots is not None:
         yield "robots.txt", _robots(explanation.robots)
         yield from (("", more) for more in explanation.robots.more)
+    elif known is None and explanation.bounds is not None and explanation.bounds.allowed:
+        yield "robots.txt", "not read yet: it is asked for first"
     yield "host", "never seen" if host is None else _host(host, now)
 
 
 def _bounds(bounds: Bounds) -> str:
-    return f"allowed: {bounds.rule}" if bounds.allowed else f"refused: {bounds.rule}"
+    same = "" if bounds.duplicate_of is None else f", the same page as {bounds.duplicate_of}"
+    return f"{'allowed' if bounds.allowed else 'refused'}: {bounds.rule}{same}"
 
 
-def _listed(listed: Listed) -> str:
-    parts = [listed.sitemap]
-    if listed.lastmod is not None:
-        parts.append(f"changed {_moment(listed.lastmod)}")
-    if listed.priority is not None:
-        parts.append(f"priority {listed.priority:g}")
-    return ", ".join(parts)
+def _story(known: Known, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """Yield how the crawl came to a URL, and all that came of it."""
+    yield from _way(known, LONGEST_PATH + 1 if whole else _STEPS_SHOWN)
+    if known.listed is not None:
+        yield "listed in", _listed(known.listed)
+    yield from _attempts(known.attempts, MOST_ATTEMPTS if whole else _ATTEMPTS_SHOWN)
+    yield from _redirects(known)
+    if known.stored is not None:
+        yield "stored", _stored(known.stored)
+        yield from _said(known.stored)
 
 
-def _fate(known: Known) -> Iterator[tuple[str, str]]:
+def _fate(known: Known, asked: str | None) -> Iterator[tuple[str, str]]:
+    if known.url != asked:
+        yield "known as", known.url
     yield "state", f"{known.state}: {known.meaning}"
-    if known.reason is not None or known.rule is not None:
+    if known.state not in ("excluded", "parked") and (known.reason or known.rule):      # else it is what decided
         yield "reason", ": ".join(filter(None, (known.reason, known.rule)))
-    if known.due is not None:
-        yield "due", f"{_moment(known.due)}, after {known.tries:,} {'try' if known.tries == 1 else 'tries'}"
-    if known.ahead is not None:
-        before = f"{_many(known.ahead)} {'URL' if known.ahead == 1 else 'URLs'} of its host come first"
-        yield "queue", before if known.ahead else "the next of its host"
 
 
-def _way(known: Known) -> Iterator[tuple[str, str]]:
+def _decision(explanation: Explanation, decision: Decision, now: float) -> Iterator[tuple[str, str]]:
+    yield "decided by", f"{decision.by}: {decision.rule}"
+    if decision.when is not None and decision.when > now:
+        yield "next try", f"not before {_moment(decision.when)}"
+    known = explanation.known
+    if known is not None and known.state in ("queued", "parked") and not explanation.running:
+        ended = _ENDED.get(explanation.last_run or "", "the last run was killed")
+        yield "", f"nobody crawls at the moment ({ended}); the same command goes on"
+
+
+def _way(known: Known, most: int) -> Iterator[tuple[str, str]]:
     """Yield where the URL was found, and how one gets there from a seed."""
     first = known.path[0] if known.path else None
     if len(known.path) > 1:
@@ -96,8 +108,8 @@ def _way(known: Known) -> Iterator[tuple[str, str]]:
         return
     way = known.path[::-1]
     yield "path", f"{len(way) - 1:,}{'+' if len(way) > LONGEST_PATH else ''} steps, depth {known.depth:,}"
-    half = _STEPS_SHOWN // 2
-    left_out = len(way) - _STEPS_SHOWN
+    half = most // 2
+    left_out = len(way) - most
     for index, step in enumerate(way):
         if left_out > 0 and half <= index < len(way) - half:
             if index == half:
@@ -106,36 +118,56 @@ def _way(known: Known) -> Iterator[tuple[str, str]]:
         yield "", f"{index:>5} {step.url} ({_kind(step.seen_as)})"
 
 
-def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[tuple[str, str]]:
+def _listed(listed: Listed) -> str:
+    said = [] if listed.lastmod is None else [f"changed {_moment(listed.lastmod)}"]
+    said += [] if listed.priority is None else [f"priority {listed.priority:g}"]
+    return " ".join([listed.sitemap, *([f"({', '.join(said)})"] if said else [])])
+
+
+def _attempts(attempts: tuple[Attempt, ...], most: int) -> Iterator[tuple[str, str]]:
     """Yield the requests, latest first."""
     if not attempts:
         yield "requests", "none"
-    for index, attempt in enumerate(attempts[:_ATTEMPTS_SHOWN]):
+    for index, attempt in enumerate(attempts[:most]):
         yield "" if index else "requests", _attempt(attempt)
-    if len(attempts) > _ATTEMPTS_SHOWN:
-        more = len(attempts) - _ATTEMPTS_SHOWN
-        yield "", f"and {more}{' or more' if len(attempts) == MOST_ATTEMPTS else ''} before"
+        yield from (("", f"    {line}") for line in _steps(attempt))
+    if len(attempts) > most:
+        more = len(attempts) - most
+        yield "", f"and {more}{' or more' if len(attempts) == MOST_ATTEMPTS else ''} before; -v shows them"
 
 
 def _attempt(attempt: Attempt) -> str:
-    parts = [_moment(attempt.at)]
+    parts = [_moment(attempt.at), f"run {attempt.run_id}"]
     if attempt.status is not None:
         parts.append(f"status {attempt.status}")
     if attempt.fault is not None:
         parts.append(attempt.fault if attempt.detail is None else f"{attempt.fault}: {attempt.detail}")
     if attempt.target is not None:
         parts.append(f"to {attempt.target}")
-    if attempt.total is not None:
-        steps = ("name", attempt.dns), ("connect", attempt.connect), ("TLS", attempt.tls), ("headers", attempt.ttfb)
-        told = ", ".join(f"{word} {value:.3f}" for word, value in steps if value is not None)
-        parts.append(f"{attempt.total:.3f} s{f' ({told})' if told else ''}")
-    if attempt.reused:
-        parts.append("over an open connection")
     if attempt.wire_bytes is not None:
         parts.append(f"{attempt.wire_bytes:,} bytes received{', cut off' if attempt.truncated else ''}")
     if attempt.ip is not None:
         parts.append(f"from {attempt.ip}")
     return ", ".join(parts)
+
+
+def _steps(attempt: Attempt) -> Iterator[str]:
+    """Yield how long each step of a request took, where that is known."""
+    steps = (
+        ("look-up", attempt.dns), ("connection", attempt.connect), ("TLS", attempt.tls), ("first byte", attempt.ttfb),
+        ("in all", attempt.total),
+    )  # fmt: skip
+    took = [f"{name} {span * 1000:,.0f} ms" for name, span in steps if span is not None]
+    if attempt.reused:
+        took.insert(0, "over an open connection")
+    if took:
+        yield ", ".join(took)
+
+
+def _redirects(known: Known) -> Iterator[tuple[str, str]]:
+    for index, hop in enumerate(known.redirects):
+        came = hop.fault or (f"status {hop.status}" if hop.status is not None else hop.state)
+        yield "" if index else "redirects", f"to {hop.url} ({came})"
 
 
 def _stored(stored: Stored) -> str:
@@ -152,14 +184,15 @@ def _said(stored: Stored) -> Iterator[tuple[str, str]]:
         yield "asks", asks
     if stored.canonical is not None:
         yield "canonical", stored.canonical
-    if stored.same is not None:
-        yield "same as", stored.same
+    if stored.copies:
+        yield from zip(("same as", "", ""), stored.same_as, strict=False)
+        if stored.copies > len(stored.same_as):
+            more = "or more " if stored.copies >= MOST_SAME else ""
+            yield "", f"and {stored.copies - len(stored.same_as):,} {more}others"
     if stored.near is not None:
         yield "nearly as", stored.near
     if stored.links is not None:
-        yield "links", f"{stored.links:,} found{', and not all of them counted' if stored.links_truncated else ''}"
-    elif stored.file is not None:
-        yield "links", f"not read: {stored.mime or 'a body without a media type'} is no document with links, or could not be read"
+        yield "links", f"{stored.links:,} found{', and not all of them count' if stored.links_truncated else ''}"
 
 
 def _robots(robots: RobotsFacts) -> str:
@@ -176,7 +209,8 @@ def _robots(robots: RobotsFacts) -> str:
     else:
         verdict += ": no line forbids it" if robots.status < 300 else f": there is none ({robots.status})"
     delay = "" if robots.crawl_delay is None else f"; Crawl-delay {robots.crawl_delay:g} s"
-    return f"{verdict}{delay} (read {_moment(robots.at)})"
+    ignored = "" if robots.obeyed else ", but not obeyed (--no-robots)"
+    return f"{verdict}{ignored}{delay} (read {_moment(robots.at)})"
 
 
 def _host(host: HostFacts, now: float) -> str:

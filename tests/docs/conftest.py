@@ -16,5 +16,5 @@ def place(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(demo, "DELAY", "0")
         patch.setattr(demo, "SITE_PACE", 0)
-        assert main(["demo", "-o", "output/demo", "-n", "30", "-q"]) == 0
+        assert main(["demo", "-o", "output/demo", "-n", "60", "-q"]) == 0
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from crawler.core import urls
 from crawler.core.model import FAULT_CODE, FAULT_MEANINGS, KIND_CODE, STATE_MEANINGS, Fault, Kind, State
-from crawler.query.reader import APPLICATION_ID, Reader
+from crawler.query.reader import APPLICATION_ID, FORMAT, Reader
 
 SECRET = bytes(range(16))
 START = 1_790_000_000_000
@@ -160,4 +160,34 @@ def writer(database: Path) -> Iterator[sqlite3.Connection]:
 def reader(crawl: Path) -> Iterator[Reader]:
     """Return an open reader."""
     with Reader.open(crawl) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def new_crawl(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[sqlite3.Connection], None]], Path]:
+    """Return what makes a crawl like the others and changes it, for tests that only read and share it."""
+
+    def make(change: Callable[[sqlite3.Connection], None]) -> Path:
+        file = tmp_path_factory.mktemp("crawl") / "crawl.db"
+        with contextlib.closing(write_to(file)) as db:
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+            fill(db)
+            db.execute("BEGIN")
+            change(db)
+            db.execute("COMMIT")
+        return file.parent
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty(new_crawl: Callable[[Callable[[sqlite3.Connection], None]], Path]) -> Iterator[Reader]:
+    """Return a reader of a crawl that has just begun; nobody writes to it."""
+
+    def emptied(db: sqlite3.Connection) -> None:
+        for table in ("url", "fetch", "link", "body", "host", "origin", "seed", "run", "listing"):
+            db.execute(f"DELETE FROM {table}")
+
+    with Reader.open(new_crawl(emptied)) as opened:
         yield opened

@@ -20,17 +20,26 @@ def file(tmp_path):
 
 
 def test_each_query_has_its_name_its_meaning_and_its_sql(file):
-    found = own.read_own([file("-- name: One_Two\n-- what it is\n-- for\nSELECT 1;\n\n-- name: three\nSELECT ';' -- x\n")])
+    found = own.read_own([file("-- name: One_Two\n-- what it is\n-- A note.\nSELECT 1;\n\n-- name: three\nSELECT ';' -- x\n")])
 
-    assert {"one-two": ("one-two", "what it is for", "SELECT 1", ""), "three": ("three", "from my.sql", "SELECT ';' -- x", "")} == {
-        name: tuple(query) for name, query in found.items()
-    }
+    assert {
+        "one-two": ("one-two", "what it is", "SELECT 1", "A note.", ()), "three": ("three", "from my.sql", "SELECT ';' -- x", "", ()),
+    } == {name: tuple(query) for name, query in found.items()}  # fmt: skip
+
+
+def test_a_query_says_what_it_can_be_asked_with(file):
+    """What has no line of its own has to be given; a default in quotes may hold blanks."""
+    text = '-- name: x\n-- pages\n-- param: least = 5 bytes at least\n-- param: word="a b"\nSELECT :least, :word, :other, \':no\' -- :no\n'
+    [query] = own.read_own([file(text)]).values()
+
+    assert ("pages", "") == (query.meaning, query.notes)
+    assert (("least", "5", "bytes at least"), ("word", "a b", ""), ("other", None, "")) == query.parameters
 
 
 def test_one_of_ones_own_comes_before_one_that_is_built_in(file, crawl):
     mine = own.read_own([file("-- name: errors\nSELECT 7 AS seven")])
     with Reader.open(crawl) as reader:
-        assert [(7,)] == reader.all(named.resolve("errors", reader.tables(), mine))
+        assert [(7,)] == reader.all(named.resolve("errors", reader.tables(), mine).sql)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +50,13 @@ def test_one_of_ones_own_comes_before_one_that_is_built_in(file, crawl):
         ("-- a comment\n\nSELECT 2\n-- name: x\nSELECT 1", "line 3: a query without a name"),
         ("-- name: x\n-- nothing\n", "line 1: x has no SQL"),
         ("-- name: é\nSELECT 1", "is no name of a query"),
+        ("-- name: a b\nSELECT 1", "line 1: 'a b' is no name of a query"),
+        ("-- name: x\nSELECT 1\n-- name: X\nSELECT 2", "line 3: there are two queries named x"),
+        ("-- name: x\n-- param: y\nSELECT 1", "line 1: x has no :y in its SQL"),
+        ("-- name: x\nSELECT 'a", "line 1: the SQL of x is not complete"),
         ("-- name: x\nSELECT 1" + " " * own.LARGEST_FILE, "more than 1,000,000 bytes"),
     ],
-    ids=range(6),
+    ids=range(10),
 )
 def test_a_file_that_is_none_says_where_and_why(file, text, words):
     path = file(text)
