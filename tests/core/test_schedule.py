@@ -1054,6 +1054,7 @@ MISTAKES = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("mistake", "choice"), MISTAKES, ids=lambda part: getattr(part, "__name__", part))
 def test_the_machine_catches_a_planted_mistake(mistake, choice, monkeypatch):
     mistake(monkeypatch)

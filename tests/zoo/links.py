@@ -31,7 +31,8 @@ def _five_thousand(cage, seen) -> None:
     assert len(seen.of(cage)) == 5_001
 
 
-@animal(43, "link flood", "200,000 links on one page", expect={"/": "done 200"}, others="excluded depth", options={"depth": 0}, check=_five_thousand)
+@animal(43, "link flood", "200,000 links on one page", expect={"/": "done 200"}, others="excluded depth", options={"depth": 0}, check=_five_thousand,
+        crowd="done parse")      # where too many others compute, the processes that read it reach their deadline
 async def link_flood(ask: Ask) -> bytes:
     return ask.page("<!doctype html><title>flood</title>" + "".join(f"<a href=/{n}>x</a>" for n in range(200_000)))
 
