@@ -19,7 +19,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         (
             {
                 "core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.surt", "core.tracking", "core.gunzip", "version",
-                "text",
+                "text", "words",
             },
             {"core.settings", "core.likeness", "core.revisits", "core.manifest", "core.headers", "core.tokens"},
             {"core.urls", "core.encodings", "core.excerpts"},

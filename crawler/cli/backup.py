@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from crawler import words
 from crawler.backup import Done, back_up
-from crawler.cli import pages, words
+from crawler.cli import pages
 from crawler.cli.ask import Answer
 from crawler.cli.errors import No
 from crawler.cli.pages import Flag

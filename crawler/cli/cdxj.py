@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from crawler.cli import pages, words
+from crawler import words
+from crawler.cli import pages
 from crawler.cli.errors import No
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour

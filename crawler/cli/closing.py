@@ -7,7 +7,7 @@ import shlex
 
 import msgspec
 
-from crawler.cli import words
+from crawler import words
 from crawler.cli.errors import SIGNALLED, Wrong
 from crawler.core.metrics import Summary
 from crawler.text import safe

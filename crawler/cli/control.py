@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from crawler.cli import inputs, options, pages, words
+from crawler import words
+from crawler.cli import inputs, options, pages
 from crawler.cli.errors import Wrong
 from crawler.cli.inputs import BadSeeds
 from crawler.cli.options import BY_FIELD
@@ -129,14 +130,14 @@ def _seeds(given: tuple[str, ...]) -> list[object]:
 
 
 def _lines(folder: Path, reply: Reply) -> list[str]:
-    seen = reply.snapshot or {}
-    number = {name: value for name, value in seen.items() if isinstance(value, int | float)}
-    lines = [
-        f"{folder}: {reply.text}",
-        f"  pages        {number.get('pages', 0):,.0f}, {number.get('pages_per_second', 0):.1f} a second",
-        f"  received     {words.size(number.get('bytes_per_second', 0))} a second",
-        f"  waiting      {number.get('queued', 0):,.0f} URLs",
-        f"  in flight    {words.count(int(number.get('in_flight', 0)), 'request')} to {words.count(int(number.get('hosts', 0)), 'host')}",
-    ]
+    seen = reply.snapshot
+    lines = [f"{folder}: {reply.text}"]
+    if seen is not None:
+        lines += [
+            f"  pages        {seen.pages:,}, {seen.pages_per_second:.1f} a second",
+            f"  received     {words.size(seen.bytes_per_second)} a second",
+            f"  waiting      {seen.queued:,} URLs",
+            f"  in flight    {words.count(seen.in_flight, 'request')} to {words.count(seen.hosts, 'host')}",
+        ]
     told = {name: BY_FIELD[name].shown(value) for name, value in reply.settings.items() if name in BY_FIELD}
     return [*lines, *(f"  {name:12} {value}" for name, value in told.items())]

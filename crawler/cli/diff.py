@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from crawler import words
 from crawler.archive.reading import BodyMissing, open_body
-from crawler.cli import pages, words
+from crawler.cli import pages
 from crawler.cli.ask import NEWEST, ROWS_ON_A_TERMINAL, Answer, write_rows
 from crawler.cli.errors import No, Wrong
 from crawler.cli.pages import Flag

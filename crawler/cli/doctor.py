@@ -19,7 +19,8 @@ from typing import Literal
 import click
 import msgspec
 
-from crawler.cli import pages, words
+from crawler import words
+from crawler.cli import pages
 from crawler.cli.session import Session
 from crawler.cli.terminal import BOLD, RED, YELLOW, Colour
 from crawler.core.settings import GIB

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from crawler.cli import pages, units, words
+from crawler import words
+from crawler.cli import pages, units
 from crawler.cli.ask import asking
 from crawler.cli.errors import Wrong
 from crawler.cli.pages import Flag

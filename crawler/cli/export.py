@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from crawler.cli import pages, words
+from crawler import words
+from crawler.cli import pages
 from crawler.cli.pages import Flag
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, Voice, is_terminal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.cli import words
+from crawler import words
 from crawler.core.forecast import duration
 from crawler.core.model import Fault
 from crawler.engine.prospects import HostProspect, Prospect

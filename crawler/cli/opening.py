@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.cli import words
+from crawler import words
 from crawler.cli.settings import Effective
 from crawler.core.settings import Settings
 from crawler.hooks import RunStarted

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from crawler.cli import words
+from crawler import words
 from crawler.cli.terminal import Voice, columns, is_terminal
 from crawler.text import cut
 

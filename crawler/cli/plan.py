@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.cli import inputs, settings, words
+from crawler import words
+from crawler.cli import inputs, settings
 from crawler.cli.errors import Wrong
 from crawler.cli.inputs import BadSeeds, Inputs
 from crawler.cli.memory import OUTPUTS, Memory, is_crawl, newest, recall

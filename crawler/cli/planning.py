@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from crawler.cli import inputs, pages, plan, words
+from crawler import words
+from crawler.cli import inputs, pages, plan
 from crawler.cli.closing import FINISHED, NOTHING_FETCHED
 from crawler.cli.crawl import SIGNALS
 from crawler.cli.errors import SIGNALLED, Wrong

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from crawler.cli import words
+from crawler import words
 from crawler.cli.terminal import ProgressStyle, Voice, is_terminal
 from crawler.core.metrics import Snapshot, Summary, Waiting
 from crawler.hooks import Event, Notice, Progress, RunEnded, SettingsApplied, Stopping

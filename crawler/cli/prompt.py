@@ -17,7 +17,7 @@ from typing import Self
 import msgspec
 from bs4 import BeautifulSoup
 
-from crawler.cli import words
+from crawler import words
 from crawler.cli.errors import Wrong
 from crawler.cli.terminal import Voice, is_terminal
 from crawler.core import seeds, urls, whole

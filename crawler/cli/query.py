@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from crawler.cli import pages, words
+from crawler import words
+from crawler.cli import pages
 from crawler.cli.ask import NEWEST, ROWS_ON_A_TERMINAL, asking, write_rows
 from crawler.cli.memory import newest
 from crawler.cli.pages import Flag

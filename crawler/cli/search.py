@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crawler.cli import ask, pages, words
+from crawler import words
+from crawler.cli import ask, pages
 from crawler.cli.errors import No, Wrong
 from crawler.cli.pages import Flag
 from crawler.cli.session import Session

@@ -13,12 +13,13 @@ from typing import Protocol
 import click
 import msgspec
 
-from crawler.cli import pages, standing
+from crawler.cli import pages
 from crawler.cli.ask import NEWEST, asking
 from crawler.cli.errors import SIGNALLED, Wrong
 from crawler.cli.pages import Flag
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, Voice, is_terminal
+from crawler.query import standing
 from crawler.query.status import Status, read_host_status, read_status
 from crawler.text import cut
 

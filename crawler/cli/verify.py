@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from crawler import words
 from crawler.checking import Checked, Stage
 from crawler.checking import verify as check
 from crawler.checking.database import INDEX_TROUBLE
 from crawler.checking.finding import NOTICES, Finding, Repaired, Todo, Trouble
-from crawler.cli import pages, words
+from crawler.cli import pages
 from crawler.cli.ask import NEWEST, Answer
 from crawler.cli.errors import No
 from crawler.cli.pages import Flag

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.control import LONGEST_LINE, place
+from crawler.core.metrics import Snapshot, View
 from crawler.folder import CrawlError, is_held
 
 PATIENCE = 120.0
@@ -42,7 +43,8 @@ class Reply(msgspec.Struct, frozen=True):
     urls: int | None = None
     busy: int = 0
     paused: bool = False
-    snapshot: dict[str, object] | None = None
+    snapshot: Snapshot | None = None
+    view: View | None = None
     settings: dict[str, object] = {}
     error: str = ""
     hint: str = ""

@@ -58,6 +58,63 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Seconds for which the network has been down; None while it is up."""
 
 
+class HostView(msgspec.Struct, frozen=True, gc=False):
+    """One host in hand, for whoever looks on."""
+
+    host: str
+    waiting: int
+    """URLs in hand; the frontier may have more."""
+    in_flight: int
+    pace: float
+    """Seconds between two requests."""
+    next_in: float
+    """Seconds until it may be asked again."""
+    why: str
+    """What it is waited for, in words; empty when it is not."""
+    parked: str | None
+
+
+class Flying(msgspec.Struct, frozen=True):
+    """A request on its way."""
+
+    url: str
+    host: str
+    seconds: float
+    """For so long."""
+    tries: int
+
+
+class Recent(msgspec.Struct, frozen=True):
+    """A page that was stored of late, or a URL in which something went wrong."""
+
+    at: float
+    """Unix seconds."""
+    url: str
+    status: int | None
+    title: str | None = None
+    bytes: int = 0
+    fault: str | None = None
+    final: bool = True
+
+
+class View(msgspec.Struct, frozen=True):
+    """One look at a running crawl."""
+
+    hosts: tuple[HostView, ...]
+    """Hosts in hand: those that are asked or could be asked soonest first."""
+    flying: tuple[Flying, ...]
+    """Requests on their way, the oldest first."""
+    pages: tuple[Recent, ...]
+    """The newest first."""
+    faults: tuple[Recent, ...]
+    wrong: dict[str, int]
+    """What went wrong how often in this run: a status or a fault, the most frequent first."""
+    lag: float
+    """Seconds by which the event loop was late at the most, in the last few seconds."""
+    memory: int
+    """Bytes of memory that this process holds."""
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What a run came to."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from crawler.core.metrics import HostView
 from crawler.core.model import NETWORK_FAULTS, Fault, HostId, Kind, LeaseId, Request, RobotsRead
 from crawler.core.policy import BREAKER_URLS, LONGEST_CRAWL_DELAY, Rest, breaker, robots_verdict
 from crawler.core.robots import ALLOW_ALL, Robots
@@ -77,22 +78,6 @@ class Memory(msgspec.Struct, frozen=True, gc=False):
     pace: float | None
     failures: int
     rest_reason: str | None
-    parked: str | None
-
-
-class HostView(msgspec.Struct, frozen=True, gc=False):
-    """One host in hand, for whoever looks on."""
-
-    host: str
-    waiting: int
-    """URLs in hand; the frontier may have more."""
-    in_flight: int
-    pace: float
-    """Seconds between two requests."""
-    next_in: float
-    """Seconds until it may be asked again."""
-    why: str
-    """What it is waited for, in words; empty when it is not."""
     parked: str | None
 
 

@@ -79,6 +79,8 @@ GRACE = 10.0
 """Seconds that requests in flight have to land after a stop."""
 PROGRESS_EVERY = 0.2
 SEEDS_AT_ONCE = 5_000
+MOST_WRONG = 40
+"""Kinds of errors that are told while a crawl runs."""
 PRODUCT = "steadycrawl"
 """The product token that robots.txt addresses us by."""
 _BOUNDS = (
@@ -481,6 +483,10 @@ class Crawler:
     def settings(self) -> Settings:
         """The settings as they are now."""
         return self._settings
+
+    def wrong(self) -> Mapping[str, int]:
+        """Return what went wrong how often in this run, the most frequent first."""
+        return dict(self._fold.errors.most_common(MOST_WRONG))
 
     async def apply(self, settings: Settings) -> None:
         """Go by changed settings from now on; those that hold for the whole crawl are remembered."""

@@ -6,57 +6,20 @@ import resource
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
+from crawler.core.metrics import Flying, Recent, View
 from crawler.core.model import Request
-from crawler.core.schedule import HostView, Schedule
+from crawler.core.schedule import Schedule
 from crawler.hooks import Hooks, PageStored, RequestFailed
 
 MOST_HOSTS = 100
 MOST_FLYING = 100
 RECENT = 50
 """Pages, and likewise faults, that are remembered to be shown."""
-
-
-class Flying(msgspec.Struct, frozen=True):
-    """A request on its way."""
-
-    url: str
-    host: str
-    seconds: float
-    """For so long."""
-    tries: int
-
-
-class Recent(msgspec.Struct, frozen=True):
-    """A page that was stored of late, or a URL in which something went wrong."""
-
-    at: float
-    """Unix seconds."""
-    url: str
-    status: int | None
-    title: str | None = None
-    bytes: int = 0
-    fault: str | None = None
-    final: bool = True
-
-
-class View(msgspec.Struct, frozen=True):
-    """One look at a running crawl."""
-
-    hosts: tuple[HostView, ...]
-    """Hosts in hand: those that are asked or could be asked soonest first."""
-    flying: tuple[Flying, ...]
-    """Requests on their way, the oldest first."""
-    pages: tuple[Recent, ...]
-    """The newest first."""
-    faults: tuple[Recent, ...]
-    lag: float
-    """Seconds by which the event loop was late at the most, in the last few seconds."""
-    memory: int
-    """Bytes of memory that this process holds."""
+LONGEST_URL, LONGEST_TEXT = 2_000, 300
+"""Characters that are shown: a look fits into one answer (LONGEST_LINE of crawler.control) whatever servers send."""
 
 
 class Lookout:
@@ -85,18 +48,20 @@ class Lookout:
         self._lags.append(max(0.0, seconds))
 
     async def _stored(self, page: PageStored) -> None:
-        self._pages.appendleft(Recent(time.time(), page.url, page.status, page.title, page.bytes))
+        title = (page.title or "")[:LONGEST_TEXT] or None
+        self._pages.appendleft(Recent(time.time(), page.url[:LONGEST_URL], page.status, title, page.bytes))
 
     async def _failed(self, failed: RequestFailed) -> None:
-        self._faults.appendleft(Recent(time.time(), failed.url, failed.status, failed.detail, fault=failed.fault, final=failed.final))
+        url, detail = failed.url[:LONGEST_URL], (failed.detail or "")[:LONGEST_TEXT] or None
+        self._faults.appendleft(Recent(time.time(), url, failed.status, detail, fault=failed.fault, final=failed.final))
 
-    def view(self, schedule: Schedule, now: float, held: int) -> View:
-        """Return what there is to see; *held* is the `memory` of this process."""
+    def view(self, schedule: Schedule, wrong: Mapping[str, int], now: float, held: int) -> View:
+        """Return what there is to see; *held* is the `memory` of this process, *wrong* what ended URLs in this run."""
         flying = sorted(self._flying.values(), key=lambda entry: entry[0])[:MOST_FLYING]
         return View(
             tuple(schedule.views(now, MOST_HOSTS)),
-            tuple(Flying(request.url, request.host, now - since, request.tries) for since, request in flying),
-            tuple(self._pages), tuple(self._faults), max(self._lags), held,
+            tuple(Flying(request.url[:LONGEST_URL], request.host, now - since, request.tries) for since, request in flying),
+            tuple(self._pages), tuple(self._faults), dict(wrong), max(self._lags), held,
         )  # fmt: skip
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from crawler.clock import Clock
 from crawler.core import urls
-from crawler.core.metrics import Snapshot
+from crawler.core.metrics import Snapshot, View
 from crawler.core.model import Request
 from crawler.core.schedule import Schedule
 from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.engine.feeder import Feeder
-from crawler.engine.looking import Lookout, View, memory
+from crawler.engine.looking import Lookout, memory
 from crawler.finishing import finish
 from crawler.folder import CrawlError
 from crawler.frontier import editing
@@ -134,6 +134,9 @@ class Steered(Protocol):
     def snapshot(self) -> Snapshot:
         """Return where the crawl stands."""
 
+    def wrong(self) -> Mapping[str, int]:
+        """Return what went wrong how often in this run."""
+
     async def apply(self, settings: Settings) -> None:
         """Go by changed settings from now on."""
 
@@ -195,7 +198,7 @@ class Steering:
         seen = None
         if command.closely:
             held = await asyncio.to_thread(memory)
-            seen = self._lookout.view(self._schedule, self._clock.now(), held)
+            seen = self._lookout.view(self._schedule, self._crawl.wrong(), self._clock.now(), held)
         return Answer(words, snapshot=self._crawl.snapshot(), view=seen, paused=self._feeder.paused, settings=now)
 
     async def _pause(self, _: Pause) -> Answer:

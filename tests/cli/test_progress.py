@@ -6,7 +6,8 @@ import re
 import msgspec
 import pytest
 
-from crawler.cli import closing, opening, progress, words
+from crawler import words
+from crawler.cli import closing, opening, progress
 from crawler.cli.closing import FailOn, Way, exit_code, read_fail_on
 from crawler.cli.errors import Wrong
 from crawler.cli.settings import Effective, resolve

@@ -8,12 +8,12 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from crawler.cli import standing
 from crawler.cli import status as told
 from crawler.cli.main import main
 from crawler.cli.terminal import Voice
 from crawler.core.forecast import Eta, Growth, NoEta, Queue, Rates, Trend, Until
 from crawler.folder import Holder, held
+from crawler.query import standing
 from crawler.query.hosts import HostStatus, Waiting
 from crawler.query.status import RunStatus, Status
 

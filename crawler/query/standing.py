@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawler.cli import words
+from crawler import words
 from crawler.core.forecast import Eta, Growth, NoEta, Queue, Rates, Trend, Until
 from crawler.query.hosts import HostReport, HostStatus, OriginStatus
 from crawler.query.status import RunStatus, Status
