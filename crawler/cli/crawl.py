@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +24,11 @@ from crawler.cli.logs import CrawlLog
 from crawler.cli.loops import loop_factory
 from crawler.cli.pages import Flag
 from crawler.cli.plan import Plan
+from crawler.cli.serve import bind, listen_flags, secret_url
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour, ProgressStyle, is_terminal
 from crawler.core.metrics import Summary
+from crawler.dashboard.address import Bound
 from crawler.folder import BEGAN, FAILED, CrawlError
 from crawler.hooks import Event, Hooks, RunEnded, RunStarted
 from crawler.version import __version__
@@ -42,12 +44,20 @@ LAST_STOP = 3
 SHOW_CURSOR = "\x1b[?25h\n"
 
 
+class Dashboard(msgspec.Struct, frozen=True):
+    """The crawl in the browser: where it listens, and what a change has to bring."""
+
+    bound: Bound
+    token: str
+
+
 class Show(msgspec.Struct, frozen=True):
     """How a crawl is shown, and when it counts as failed."""
 
     style: ProgressStyle = "auto"
     fail_on: FailOn | None = None
     way: Way = Way("crawler", ())
+    dashboard: Dashboard | None = None
 
 
 class Telling:
@@ -61,6 +71,7 @@ class Telling:
         self.display = progress.display(session.voice, show.style, goal=goal, term=os.environ.get("TERM", ""), shared=shared)
         self.log = CrawlLog(verbose=session.voice.verbose, say=self.display.say)
         self.lines: events.EventLines | None = None
+        self.dashboard = show.dashboard
 
     def listen(self, hooks: Hooks, stop: Callable[[int], None]) -> None:
         """Subscribe. A reader of --json that went away stops the crawl, as it would stop any program in a pipe."""
@@ -80,6 +91,8 @@ class Telling:
             log.info("%scrawler %s, %d pages done, %d waiting", BEGAN, __version__, event.pages, event.queued)
             for line in opening.lines(event, self.outline.effective, __version__):
                 self.display.say(line)
+            if self.dashboard is not None:
+                self.display.say(f"  watch it at {secret_url(self.dashboard.bound, self.dashboard.token)}")
 
     def close(self) -> None:
         """Leave terminal, log and pipe in order."""
@@ -116,7 +129,20 @@ async def _drive(telling: Telling, opened: AbstractAsyncContextManager[Inputs]) 
     async with opened as found:
         crawler = _make(telling, found)
         with _stopped_by_signals(crawler.stop, telling.session):
-            return await crawler.run()
+            async with _watched(telling):
+                return await crawler.run()
+
+
+@contextlib.asynccontextmanager
+async def _watched(telling: Telling) -> AsyncIterator[None]:
+    """Have the crawl served in the browser while the block runs, where that is wanted."""
+    if telling.dashboard is None:
+        yield
+        return
+    from crawler.dashboard.beside import served_beside  # only for those who watch
+
+    async with served_beside(telling.outline.output, telling.dashboard.bound, telling.dashboard.token):
+        yield
 
 
 def _make(telling: Telling, found: Inputs) -> Crawler:
@@ -166,6 +192,8 @@ def end_at_once(signum: int, session: Session) -> None:
 def running_flags(command: Callable[..., int]) -> Callable[..., int]:
     """Add what both commands have besides settings."""
     flags = (
+        listen_flags,
+        click.option("--serve", is_flag=True, cls=Flag, group=pages.WATCHING, help="show the crawl in the browser while it runs"),
         click.option("--dry-run", is_flag=True, cls=Flag, group=pages.OTHER, help="say what would be done, and do nothing"),
         click.option("--fail-on", metavar="errors=N[%]", cls=Flag, group=pages.OTHER, help="end with 8 when there were more errors",
                      default_text="never; single pages that fail are normal"),
@@ -197,7 +225,7 @@ def running_flags(command: Callable[..., int]) -> Callable[..., int]:
 def crawl(
     session: Session, /, words: tuple[str, ...], output: str | None, *, config_file: str | None, style: ProgressStyle,
     fail_on: str | None, color: Colour, no_config: bool, fresh: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool,
-    **flags: object,
+    serve: bool, listen: str | None, allow_host: tuple[str, ...], **flags: object,
 ) -> int:
     """Crawl what SEEDS name: files with one URL a line (also .gz), URLs, or - for standard input.
 
@@ -211,10 +239,11 @@ def crawl(
     outline = plan.for_crawl(words, given, flags, plan.config_of(config_file, none=no_config), fresh=fresh, voice=voice)
     if dry_run:
         return _tell_plan(outline)
+    dashboard = _dashboard(session, listen, allow_host, wanted=serve)
     plan.put_aside(outline)
     repeatable = inputs.STDIN not in words
     way = _way(session, outline, words if repeatable else ("resume",), named=given is not None, fresh=repeatable)
-    return conduct(session, outline, Show(style, limit, way))
+    return conduct(session, outline, Show(style, limit, way, dashboard))
 
 
 @click.command(
@@ -229,7 +258,8 @@ def crawl(
 @click.pass_obj
 def resume(
     session: Session, /, output: str | None, *, config_file: str | None, style: ProgressStyle, fail_on: str | None, color: Colour,
-    no_config: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool, **flags: object,
+    no_config: bool, quiet: bool, verbose: int, as_json: bool, dry_run: bool, serve: bool, listen: str | None,
+    allow_host: tuple[str, ...], **flags: object,
 ) -> int:
     """Go on with a crawl where it stopped, without naming its seeds again."""
     session.speak(quiet=quiet, verbose=verbose, color=color)
@@ -239,7 +269,17 @@ def resume(
     outline = plan.for_resume(given, flags, plan.config_of(config_file, none=no_config))
     if dry_run:
         return _tell_plan(outline)
-    return conduct(session, outline, Show(style, limit, _way(session, outline, ("resume",), named=given is not None, fresh=False)))
+    dashboard = _dashboard(session, listen, allow_host, wanted=serve)
+    way = _way(session, outline, ("resume",), named=given is not None, fresh=False)
+    return conduct(session, outline, Show(style, limit, way, dashboard))
+
+
+def _dashboard(session: Session, listen: str | None, names: tuple[str, ...], *, wanted: bool) -> Dashboard | None:
+    """Listen, before anything is begun: --listen and --allow-host mean --serve too."""
+    if not (wanted or listen is not None or names):
+        return None
+    bound, token = bind(listen, names, session.voice)
+    return Dashboard(bound, token)
 
 
 def _refuse_misplaced_commands(words: tuple[str, ...], session: Session) -> None:

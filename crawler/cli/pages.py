@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("crawler.cli.ask:show", "print the stored body of a URL"),
     "shell": ("crawler.cli.shell:shell", "look at one page at a Python prompt, as the crawler sees it"),
     "control": ("crawler.cli.control:control", "steer a crawl that runs: pause, stop, set, exclude, ..."),
+    "serve": ("crawler.cli.serve:serve", "a crawl in the browser: watch it, steer it, ask it"),
     "retry": ("crawler.cli.edit:retry", "try again what went wrong"),
     "requeue": ("crawler.cli.edit:requeue", "ask again for URLs, whatever came of them"),
     "skip": ("crawler.cli.edit:skip", "never ask for URLs that wait"),
@@ -38,8 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command's place, imported when it is asked for, and its line in the overview."""
 
-OUTPUT_GROUP, SHAPE, TELLING, OTHER = "Where to, and from where", "What is written", "What is told", "Other"
-GENERAL = (OUTPUT_GROUP, SHAPE, TELLING, OTHER)
+OUTPUT_GROUP, SHAPE, TELLING, WATCHING, OTHER = "Where to, and from where", "What is written", "What is told", "In the browser", "Other"
+GENERAL = (OUTPUT_GROUP, SHAPE, TELLING, WATCHING, OTHER)
 WIDTH = 100
 
 Decorator = Callable[[Any], Any]     # click's decorators take functions of any shape, and commands

@@ -61,7 +61,7 @@ def connected(folder: Path) -> Iterator[Callable[[dict[str, object]], Reply]]:
         try:
             sock.connect(str(place.found(folder)))
         except OSError as error:
-            raise _nobody(folder, error) from None
+            raise nobody(folder, error) from None
         with sock.makefile("rb") as answers:
 
             def ask(command: dict[str, object]) -> Reply:
@@ -69,13 +69,14 @@ def connected(folder: Path) -> Iterator[Callable[[dict[str, object]], Reply]]:
                     sock.sendall(msgspec.json.encode(command) + b"\n")
                     line = answers.readline(LONGEST_LINE)
                 except OSError as error:
-                    raise _nobody(folder, error) from None
-                return _reply(folder, line)
+                    raise nobody(folder, error) from None
+                return read_reply(folder, line)
 
             yield ask
 
 
-def _reply(folder: Path, line: bytes) -> Reply:
+def read_reply(folder: Path, line: bytes) -> Reply:
+    """Return what a line says. Raises Unanswered for none, and Unwilling where it is a refusal."""
     if not line:
         raise Unanswered(f"the crawl in {folder} ended before it answered", "Try crawler status to see how far it is.")
     try:
@@ -87,7 +88,8 @@ def _reply(folder: Path, line: bytes) -> Reply:
     return reply
 
 
-def _nobody(folder: Path, error: OSError) -> CrawlError:
+def nobody(folder: Path, error: OSError) -> CrawlError:
+    """Return what to say of a folder in which nobody answers: whether a process crawls there at all."""
     holder = is_held(folder)
     if holder is None:
         return NotRunning(f"no crawl is running in {folder}", "Try crawler status; a crawl at rest is steered by how it is started.")

@@ -5,10 +5,8 @@ A body that is not there is counted, not fatal: a crawl may have been copied wit
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +14,8 @@ from typing import Self
 
 import msgspec
 
-import crawler
 from crawler.archive.reading import BodyMissing, open_body
+from crawler.children import launch
 from crawler.core import encodings
 from crawler.export.child import Job, frame, received
 from crawler.export.errors import ExportError
@@ -102,16 +100,10 @@ class Texts:
         return msgspec.msgpack.decode(answer, type=str | None)
 
     def _started(self) -> socket.socket:
-        """Start the process; it needs no main guard in the caller's script, and no import path but our own."""
+        """Start the process, and wait until it is ready."""
         ours, theirs = socket.socketpair()
-        home = str(Path(crawler.__file__).resolve().parents[1])
-        path = os.pathsep.join(dict.fromkeys((home, *map(os.path.abspath, sys.path))))
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", "crawler.export.child", str(theirs.fileno()), str(self._deadline)],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                start_new_session=True, env=os.environ | {"PYTHONPATH": path},
-            )  # fmt: skip
+            self._process = launch("crawler.export.child", str(theirs.fileno()), str(self._deadline), fds=[theirs.fileno()])
         except OSError:
             ours.close()
             raise

@@ -18,10 +18,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Self
 
-import crawler
+from crawler.children import launch
 from crawler.core.documents import is_plain, reading_of
 from crawler.core.model import NOTHING_PARSED, Parsed
 from crawler.folder import CrawlError
@@ -361,23 +360,14 @@ def processor_time(pid: int) -> float:
 
 
 def _launch(deadline: float) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a process; needs no main guard in the caller's script, and no import path but our own."""
+    """Start a process, with a line to it."""
     ours, theirs = socket.socketpair()
     try:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        home = str(Path(crawler.__file__).resolve().parents[1])
-        path = os.pathsep.join(dict.fromkeys((home, *map(os.path.abspath, sys.path))))
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "crawler.parsing.child", str(theirs.fileno()), str(deadline)],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=os.environ | ALLOCATION | {"PYTHONPATH": path},
-        )
+        words = str(theirs.fileno()), str(deadline)
+        process = launch("crawler.parsing.child", *words, fds=[theirs.fileno()], variables=ALLOCATION)
     except OSError:
         ours.close()
         raise

@@ -112,7 +112,7 @@ def _no_formula(cell: str) -> str:
 
 def _write_json(columns: Sequence[str], rows: Iterable[Row], stream: TextIO) -> None:
     """Write JSON Lines: an object for each row, blobs as hex, an infinite number as null."""
-    names = _distinct(columns)
+    names = distinct(columns)
     for row in rows:
         cells = {name: value.hex() if isinstance(value, bytes) else value for name, value in zip(names, row, strict=True)}
         line = _JSON.encode(cells).decode()
@@ -142,7 +142,7 @@ def _json_escape(char: str) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
-def _distinct(columns: Sequence[str]) -> list[str]:
+def distinct(columns: Sequence[str]) -> list[str]:
     """Return column names of which no two are the same: an object has each key once."""
     names: list[str] = []
     for column in columns:
@@ -178,15 +178,15 @@ def _write_table(columns: Sequence[str], rows: Iterable[Row], stream: TextIO, ro
     plain = [column.endswith("_id") for column in columns]     # an identifier is no quantity
     longest = None if room is None else max(room, _NARROWEST)
 
-    def shown(row: Row) -> list[str]:
-        return [_shown(value, longest, grouped=not plain[i]) for i, value in enumerate(row)]
+    def line(row: Row) -> list[str]:
+        return [shown(value, longest, grouped=not plain[i]) for i, value in enumerate(row)]
 
-    cells = [shown(row) for row in sample]
+    cells = [line(row) for row in sample]
     widths = [max(map(text.width, column)) for column in zip(heads, *cells, strict=True)]
     if room is not None:
         widths = _fitted(widths, numeric, room)
-    lines = itertools.chain([heads], cells, map(shown, rest))
-    stream.writelines(_line(line, widths, numeric, bounded=room is not None) + "\n" for line in lines)
+    lines = itertools.chain([heads], cells, map(line, rest))
+    stream.writelines(_line(each, widths, numeric, bounded=room is not None) + "\n" for each in lines)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], *, bounded: bool) -> str:
@@ -204,8 +204,8 @@ def _is_numeric(values: Iterable[Value]) -> bool:
     return bool(kinds) and kinds <= {int, float}
 
 
-def _shown(value: Value, longest: int | None, *, grouped: bool) -> str:
-    """Return a value as people read it; of a long text no more than can be seen is looked at."""
+def shown(value: Value, longest: int | None, *, grouped: bool) -> str:
+    """Return a value as people read it, for a column of *longest* at most: of a long text no more than can be seen is looked at."""
     match value:
         case None:
             return ""

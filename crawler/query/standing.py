@@ -50,8 +50,8 @@ def line(found: Status, now: float) -> str:
     if found.minute is not None:
         parts.append(words.rate(found.minute.pages))
     if found.frontier is not None:
-        parts.append(_TRENDS[found.frontier.trend])
-    parts += [f"end {text}"] if (text := _when(found.eta)) else []
+        parts.append(TRENDS[found.frontier.trend])
+    parts += [f"end {text}"] if (text := when(found.eta)) else []
     return f"{run_words(found, now)} · {' · '.join(parts)}"
 
 
@@ -84,7 +84,7 @@ def _rates(found: Rates) -> str:
     return f"{words.rate(found.pages)} pages{received}"
 
 
-_TRENDS = {
+TRENDS = {
     Trend.CONVERGING: "converging", Trend.GROWING: "growing", Trend.STEADY: "steady", Trend.STILL: "still",
     Trend.EMPTY: "nothing waits", Trend.UNKNOWN: "too early to say",
 }  # fmt: skip
@@ -95,7 +95,7 @@ def frontier(found: Growth) -> str:
     moved = found.after - found.before
     change = "as many as" if moved == 0 else f"{abs(moved):,} {'more' if moved > 0 else 'fewer'} than"
     new = f"{found.found:,} new for {found.answered:,} answered"
-    return f"{_TRENDS[found.trend]}: {words.count(found.after, 'URL')} waiting, {change} {words.span(found.seconds)} before ({new})"
+    return f"{TRENDS[found.trend]}: {words.count(found.after, 'URL')} waiting, {change} {words.span(found.seconds)} before ({new})"
 
 
 def end(found: Status) -> str:
@@ -104,17 +104,18 @@ def end(found: Status) -> str:
         return ""
     limited = isinstance(found.eta, Eta) and found.eta.until is not Until.END
     slow = "" if limited else _slowest(found.slowest)
-    when = _when(found.eta, brief=bool(slow))
+    said = when(found.eta, brief=bool(slow))
     if found.network_down is not None:
-        when = f"no estimate while the network is down; before that {when}"
+        said = f"no estimate while the network is down; before that {said}"
     elif found.paused:
-        when = f"no estimate while it is paused; before that {when}"
+        said = f"no estimate while it is paused; before that {said}"
     elif not found.running and isinstance(found.eta, Eta):
-        when = f"if it goes on as before, {when}"
-    return f"{when}{slow}"
+        said = f"if it goes on as before, {said}"
+    return f"{said}{slow}"
 
 
-def _when(found: Eta | NoEta | None, *, brief: bool = False) -> str:
+def when(found: Eta | NoEta | None, *, brief: bool = False) -> str:
+    """Say when an end is to be expected, `in 3 min 10 s`, or why nobody can say; *brief*: without what is the least."""
     if found is None:
         return ""
     if isinstance(found, NoEta):

@@ -1,0 +1,155 @@
+"""What programs read: the live numbers over a WebSocket or one at a time, charts, answers as JSON, metrics, health."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from importlib import resources
+
+import msgspec
+from aiohttp import web
+
+from crawler.dashboard import metrics
+from crawler.dashboard.browse import DESK, questions
+from crawler.dashboard.live import Watch
+from crawler.dashboard.series import read_series
+from crawler.dashboard.single import asked_url, search
+from crawler.query import named, question
+from crawler.query.explain import explain
+from crawler.query.output import distinct
+from crawler.query.reader import Reader
+
+WATCH = web.AppKey("watch", Watch)
+SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)
+MOST_SOCKETS = 32
+"""Tabs that may watch at once."""
+STALLED = 10.0
+"""Seconds for which a tab may read nothing before it is dropped."""
+MOST_ROWS = 1_000
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/api/live")
+async def live(request: web.Request) -> web.Response:
+    """Answer with one look at the crawl."""
+    looked = await request.app[WATCH].look()
+    return web.Response(body=looked.encoded, content_type="application/json")
+
+
+@routes.get("/api/live/socket")
+async def follow(request: web.Request) -> web.StreamResponse:
+    """Send a look each second. A tab that reads slowly misses some; one that does not read at all is dropped."""
+    sockets = request.app[SOCKETS]
+    if len(sockets) >= MOST_SOCKETS:
+        raise web.HTTPServiceUnavailable(text=f"{MOST_SOCKETS} tabs are watching already")
+    socket = web.WebSocketResponse(heartbeat=STALLED, max_msg_size=1024, compress=False)
+    await socket.prepare(request)
+    sockets.add(socket)
+    sending = asyncio.create_task(_send(request.app[WATCH], socket, request.transport))
+    try:
+        async for _ in socket:      # nothing is expected; this notices that the tab has gone
+            pass
+    finally:
+        sockets.discard(socket)
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+    return socket
+
+
+async def _send(watch: Watch, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    try:
+        async for look in watch.follow():
+            async with asyncio.timeout(STALLED):
+                await socket.send_frame(look, web.WSMsgType.TEXT)
+    except (TimeoutError, ConnectionError):
+        if transport is not None:
+            transport.abort()
+
+
+@routes.get("/api/samples")
+async def samples(request: web.Request) -> web.Response:
+    """Answer with how a run went over time."""
+    run = request.query.get("run")
+    if run is not None and not (run.isascii() and run.isdecimal() and len(run) < 10):
+        raise web.HTTPBadRequest(text="run is the number of a run")
+    return _json(await request.app[DESK].ask(lambda reader: read_series(reader, None if run is None else int(run))))
+
+
+@routes.get("/api/status")
+async def status(request: web.Request) -> web.Response:
+    """Answer with what `crawler status --json` tells."""
+    return _json(await request.app[WATCH].status())
+
+
+@routes.get("/api/questions")
+async def list_questions(request: web.Request) -> web.Response:
+    """Answer with the questions that have a name."""
+    told = [
+        {"name": each.name, "group": group, "meaning": each.meaning, "notes": each.notes,
+         "parameters": [parameter._asdict() for parameter in each.parameters]}
+        for group, members in await questions(request) for each in members
+    ]  # fmt: skip
+    return _json(told)
+
+
+@routes.get("/api/ask/{name}")
+async def answer(request: web.Request) -> web.Response:
+    """Answer a question that has a name; at most a thousand rows."""
+    name = request.match_info["name"]
+    given = dict(request.query)
+    found = named.find(name)
+    if found is None:
+        raise web.HTTPNotFound(text=f"there is no question named {name}")
+
+    def rows(reader: Reader) -> dict[str, object]:
+        answered = reader.rows(found.sql, question.bound(found.sql, given, found.parameters), limit=MOST_ROWS)
+        cells = [[value.hex() if isinstance(value, bytes) else value for value in row] for row in answered]
+        return {"columns": distinct(answered.columns), "rows": cells, "more": answered.truncated}
+
+    return _json(await request.app[DESK].ask(rows))
+
+
+@routes.get("/api/explain")
+async def explain_url(request: web.Request) -> web.Response:
+    """Answer with all that is known of a URL."""
+    asked = asked_url(request)
+    return _json(await request.app[DESK].ask(lambda reader: explain(reader, asked)))
+
+
+@routes.get("/api/search")
+async def search_pages(request: web.Request) -> web.Response:
+    """Answer with the best pages for some words."""
+    asked = request.query.get("q", "").strip()
+    if not asked:
+        raise web.HTTPBadRequest(text="which words? The address has to say ?q=...")
+    found, total = await request.app[DESK].ask(lambda reader: search(reader, asked))
+    return _json({"total": total, "results": found})
+
+
+@routes.get("/api/openapi.json")
+async def openapi(_: web.Request) -> web.Response:
+    """Answer with the description of all this."""
+    text = resources.files("crawler.dashboard").joinpath("openapi.json").read_text(encoding="utf-8")
+    return web.Response(text=text, content_type="application/json")
+
+
+@routes.get("/metrics")
+async def prometheus(request: web.Request) -> web.Response:
+    """Answer with metrics in the text format of Prometheus."""
+    looked = await request.app[WATCH].look()
+    if looked.status is None:
+        raise web.HTTPServiceUnavailable(text=looked.live.verdict)
+    return web.Response(body=metrics.exposition(looked.status, looked.reply), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+@routes.get("/healthz")
+async def health(request: web.Request) -> web.Response:
+    """Answer 200 where the crawl can be read; whether it is well, /api/live says."""
+    await request.app[DESK].ask(lambda reader: reader.one("SELECT 1"))
+    return web.Response(text="ok\n", content_type="text/plain")
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

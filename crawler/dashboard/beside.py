@@ -1,0 +1,72 @@
+"""The crawl's end of its dashboard: starts the process, hears its troubles, and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from crawler.children import launch
+from crawler.dashboard.address import Bound
+
+log = logging.getLogger("crawler.dashboard")
+
+GRACE = 5.0
+"""Seconds that the dashboard has to say goodbye to who watches."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the crawl says first: what to serve, and where."""
+
+    folder: str
+    token: str
+    hosts: frozenset[str]
+    descriptor: int
+    """Of the socket that listens."""
+
+
+@asynccontextmanager
+async def served_beside(folder: Path, bound: Bound, token: str) -> AsyncIterator[None]:
+    """Serve the crawl in a folder from a process of its own for the length of the block. Its end is not the crawl's."""
+    process = await asyncio.to_thread(_start, folder, bound, token)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(_end, process)
+
+
+def _start(folder: Path, bound: Bound, token: str) -> subprocess.Popen[bytes]:
+    descriptor = bound.sock.fileno()
+    process = launch("crawler.dashboard.child", fds=[descriptor], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    bound.sock.close()      # it lives on over there
+    if process.stdin is not None and process.stderr is not None:
+        threading.Thread(target=_hear, args=(process.stderr,), daemon=True, name="dashboard").start()
+        order = Order(str(folder), token, bound.hosts, descriptor)
+        process.stdin.write(msgspec.json.encode(order) + b"\n")     # the token is in no argument and no variable that others may see
+        process.stdin.flush()
+    return process
+
+
+def _hear(stream: IO[bytes]) -> None:
+    for line in stream:
+        log.warning("dashboard: %s", line.decode("utf-8", "replace").rstrip())
+    stream.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() not in (None, 0):
+        log.error("the dashboard ended before the crawl did, with %s", process.returncode)
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,43 @@
+"""Templates on their way out: what came from the wire is text in them, for every value is escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jinja2
+from aiohttp import web
+
+from crawler.version import __version__
+
+NAME = web.AppKey("name", str)
+FOLDER = web.AppKey("place", str)
+SEARCHABLE = web.AppKey("searchable", dict[str, bool])
+"""Whether there is an index to search: `there`, looked up now and then."""
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """Return the templates of this package."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("crawler.dashboard", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+
+
+def render(request: web.Request, template: str, *, here: str, title: str, **values: object) -> str:
+    """Return a page as text."""
+    app = request.app
+    return templates().get_template(template).render(
+        name=app[NAME], folder=app[FOLDER], here=here, title=title, version=__version__, searchable=app[SEARCHABLE]["there"], **values
+    )
+
+
+def page(request: web.Request, template: str, *, here: str, title: str, status: int = 200, **values: object) -> web.Response:
+    """Return a page."""
+    text = render(request, template, here=here, title=title, **values)
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+def error_page(request: web.Request, status: int, message: str, hint: str = "") -> str:
+    """Return the page that says what went wrong."""
+    return render(request, "error.html", here="", title=message, status=status, message=message, hint=hint)

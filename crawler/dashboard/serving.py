@@ -1,0 +1,28 @@
+"""Serving the pages: on a socket that listens already, until told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from crawler.dashboard.address import Bound
+from crawler.dashboard.app import make_app
+
+SHUTDOWN = 2.0
+"""Seconds that answers on their way have at the end."""
+
+
+@asynccontextmanager
+async def served(folder: Path, bound: Bound, token: str) -> AsyncIterator[None]:
+    """Serve the crawl in a folder for the length of the block."""
+    app = make_app(folder, hosts=bound.hosts, token=token)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handler_cancellation=True)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, bound.sock).start()
+        yield
+    finally:
+        await runner.cleanup()
