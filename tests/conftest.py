@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from crawler.cli.main import main
 from crawler.core import urls
 from crawler.core.model import Kind, Request
 
@@ -50,6 +53,38 @@ def _nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
         if watched:
             _allow(stack.enter_context(blockbuster_ctx("crawler")))
         yield
+
+
+@pytest.fixture(scope="session")
+def demo_crawl(tmp_path_factory):
+    """A crawl of a part of the demo site, for all tests of this process: who changes something copies it first."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    assert main(["demo", "-o", str(folder), "-n", "60", "-q"]) == 0
+    return folder
+
+
+HOSTILE = """'"><script>document.title="hit"</script><img/src=x/onerror='document.title="hit"'>{{7*7}}"""
+"""Without a space, so that it is part of a link where it is part of a URL."""
+
+
+@pytest.fixture(scope="session")
+def hostile_text():
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def hostile_crawl(demo_crawl, tmp_path_factory):
+    """A crawl whose every text wants to be markup."""
+    folder = Path(shutil.copytree(demo_crawl, tmp_path_factory.mktemp("hostile") / "crawl <b>"))
+    with contextlib.closing(sqlite3.connect(folder / "crawl.db", isolation_level=None)) as db:
+        for table, column in (("url", "path"), ("url", "rule"), ("fetch", "detail"), ("fetch", "mime"), ("fetch", "lang"), ("fetch", "title"),
+                              ("host", "name"), ("origin", "origin"), ("run", "argv"), ("run", "version"), ("seed", "url")):
+            db.execute(f"UPDATE {table} SET {column} = coalesce({column}, '') || ? || rowid" if table != "seed"
+                       else "UPDATE seed SET url = url || ?", (HOSTILE,))
+        db.execute("UPDATE origin SET origin = 'javascript:document.title=1;//' || origin_id WHERE origin_id % 2")
+        db.execute("UPDATE run SET config = json_object(?, ?)", (HOSTILE, HOSTILE))
+        db.execute("UPDATE url SET state = 3, reason = 'robots' WHERE url_id > 60")
+    return folder
 
 
 @pytest.fixture

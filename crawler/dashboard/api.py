@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from crawler.dashboard import metrics
-from crawler.dashboard.browse import DESK, questions
+from crawler.dashboard.browse import DESK, questions, whole_number
 from crawler.dashboard.live import Watch
 from crawler.dashboard.series import read_series
 from crawler.dashboard.single import asked_url, search
@@ -71,10 +71,11 @@ async def _send(watch: Watch, socket: web.WebSocketResponse, transport: asyncio.
 @routes.get("/api/samples")
 async def samples(request: web.Request) -> web.Response:
     """Answer with how a run went over time."""
-    run = request.query.get("run")
-    if run is not None and not (run.isascii() and run.isdecimal() and len(run) < 10):
+    given = request.query.get("run")
+    run = None if given is None else whole_number(given)
+    if given is not None and run is None:
         raise web.HTTPBadRequest(text="run is the number of a run")
-    return _json(await request.app[DESK].ask(lambda reader: read_series(reader, None if run is None else int(run))))
+    return _json(await request.app[DESK].ask(lambda reader: read_series(reader, run)))
 
 
 @routes.get("/api/status")

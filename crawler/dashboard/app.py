@@ -15,7 +15,7 @@ from crawler.dashboard import api, browse, changes, single
 from crawler.dashboard.desk import Desk
 from crawler.dashboard.gate import GATE, LONGEST_BODY, Gate
 from crawler.dashboard.live import Watch
-from crawler.dashboard.rendering import FOLDER, NAME, SEARCHABLE, page
+from crawler.dashboard.rendering import FOLDER, NAME, SEARCHABLE, page, templates
 from crawler.query.reader import Reader
 
 INDEX_EVERY = 10.0
@@ -29,14 +29,17 @@ routes = web.RouteTableDef()
 
 
 def make_app(folder: Path, *, hosts: frozenset[str], token: str) -> web.Application:
-    """Return the pages of the crawl in a folder. *hosts*: what Host may say, *token*: what a change has to bring."""
+    """Return the pages of the crawl in a folder. *hosts*: what Host may say, *token*: what a change has to bring.
+
+    Looks at the disk: not to be called in an event loop.
+    """
     gate = Gate(hosts, token)
     app = web.Application(middlewares=[gate.let_in], client_max_size=LONGEST_BODY)
     app[GATE] = gate
     app[browse.DESK] = desk = Desk(folder)
-    app[api.WATCH] = Watch(folder, desk)
+    app[api.WATCH] = watch = Watch(folder, desk)
     app[api.SOCKETS] = set()
-    app[NAME], app[FOLDER], app[SEARCHABLE] = folder.resolve().name, str(folder), {"there": False}
+    app[NAME], app[FOLDER], app[SEARCHABLE] = watch.name, str(folder), {"there": False}
     app.on_response_prepare.append(gate.guard)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(say_goodbye)
@@ -81,6 +84,7 @@ _FILES: dict[str, bytes] = {}
 
 async def _open(app: web.Application) -> AsyncIterator[None]:
     await asyncio.to_thread(_files)
+    await asyncio.to_thread(templates)
     looking = asyncio.create_task(_keep_looking_for_index(app))
     yield
     looking.cancel()

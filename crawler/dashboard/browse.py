@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ LONGEST = 300
 DOWNLOAD_TIMEOUT = 120.0
 PIECE = 64 * 1024
 _TYPES: dict[Format, str] = {"csv": "text/csv", "json": "application/x-ndjson"}
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 routes = web.RouteTableDef()
 
@@ -155,13 +157,17 @@ async def _show(request: web.Request, listing: Listing, values: Parameters | Non
     form: Format | None = next((each for each in _TYPES if each == request.query.get("form")), None)
     if form is not None:
         return await _download(request, listing, values, form)
-    start = min(int(text) if (text := request.query.get("start", "")).isdecimal() and len(text) < 10 else 1, FURTHEST)
-    start = max(start, 1)
+    start = min(max(whole_number(request.query.get("start", "")) or 1, 1), FURTHEST)
     try:
         sheet = await request.app[DESK].ask(lambda reader: read_sheet(reader, listing.sql, values, start))
     except QueryError as error:
         return _page(request, listing, Sheet(), start=1, error=error)
     return _page(request, listing, sheet, start=start)
+
+
+def whole_number(text: str) -> int | None:
+    """Return what is written in up to nine digits, None for everything else."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def read_sheet(reader: Reader, sql: str, values: Parameters, start: int) -> Sheet:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from crawler.dashboard.desk import NotThere
 from crawler.dashboard.rendering import error_page
 from crawler.folder import CrawlError
 from crawler.query.errors import NOTHING_HERE, UNUSABLE, QueryError
@@ -128,4 +129,6 @@ def _status(error: CrawlError) -> int:
     """Return the status that fits: what was asked wrongly is 400, what there is not 404, what cannot be had now 503."""
     if isinstance(error, QueryError):
         return {NOTHING_HERE: 404, UNUSABLE: 500}.get(error.exit_code, 400)
+    if isinstance(error, NotThere):
+        return 404
     return {1: 409, 2: 400, 5: 409}.get(error.exit_code, 500)

@@ -85,6 +85,7 @@ class Watch:
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self.folder = folder
+        self.name = folder.resolve().name
         self._desk = desk
         self._looking = asyncio.Lock()
         self._last: Looked | None = None
@@ -125,13 +126,13 @@ class Watch:
         try:
             status = await self.status()
         except CrawlError as error:     # a crawl that has only just begun, or a folder that is gone
-            live = _unreadable(self.folder, error, time.time())
+            live = _unreadable(self.name, self.folder, error, time.time())
             return Looked(time.monotonic(), live, msgspec.json.encode(live), None, None)
-        live = seen(self.folder, status, reply, time.time())
+        live = seen(self.name, self.folder, status, reply, time.time())
         return Looked(time.monotonic(), live, msgspec.json.encode(live), status, reply)
 
 
-def seen(folder: Path, status: Status, reply: Reply | None, now: float) -> Live:
+def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: float) -> Live:
     """Return one look, from what the database says and, where a crawl runs, what it says of itself. Pure."""
     snapshot = None if reply is None else reply.snapshot
     view = None if reply is None else reply.view
@@ -145,14 +146,13 @@ def seen(folder: Path, status: Status, reply: Reply | None, now: float) -> Live:
         tiles, numbers = _tiles(status, snapshot, view), _numbers(status, snapshot, view)
         settings = reply.settings
     return Live(
-        now=now, name=folder.resolve().name, folder=str(folder), phase=phase, phase_words=_phase_words(status, snapshot, phase, now),
+        now=now, name=name, folder=str(folder), phase=phase, phase_words=_phase_words(status, snapshot, phase, now),
         level=said.level, verdict=said.words, detail=said.detail, steerable=snapshot is not None, tiles=tiles, numbers=numbers,
         hosts=view.hosts, flying=view.flying, latest=view.pages, faults=view.faults, wrong=view.wrong, settings=settings,
     )  # fmt: skip
 
 
-def _unreadable(folder: Path, error: CrawlError, now: float) -> Live:
-    name = folder.resolve().name
+def _unreadable(name: str, folder: Path, error: CrawlError, now: float) -> Live:
     return Live(now, name, str(folder), "unreachable", "not to be read", "trouble", error.message, error.hint, False, (), {})
 
 

@@ -17,11 +17,14 @@ SEARCHABLE = web.AppKey("searchable", dict[str, bool])
 
 @cache
 def templates() -> jinja2.Environment:
-    """Return the templates of this package."""
-    return jinja2.Environment(
+    """Return the templates of this package, all of them read: that waits for the disk, so not in an event loop."""
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("crawler.dashboard", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.StrictUndefined, auto_reload=False,
     )  # fmt: skip
+    for name in found.list_templates():
+        found.get_template(name)
+    return found
 
 
 def render(request: web.Request, template: str, *, here: str, title: str, **values: object) -> str:

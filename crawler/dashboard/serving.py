@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ SHUTDOWN = 2.0
 @asynccontextmanager
 async def served(folder: Path, bound: Bound, token: str) -> AsyncIterator[None]:
     """Serve the crawl in a folder for the length of the block."""
-    app = make_app(folder, hosts=bound.hosts, token=token)
+    app = await asyncio.to_thread(make_app, folder, hosts=bound.hosts, token=token)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handler_cancellation=True)
     await runner.setup()
     try:

@@ -19,21 +19,9 @@ from crawler.report import charts
 from crawler.report.problems import PROBLEMS, cell_of, quoted
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-HOSTILE = """'"><script>document.title="hit"</script><img/src=x/onerror='document.title="hit"'>{{7*7}}"""
-"""Without a space, so that it is part of a link where it is part of a URL."""
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Crawl a part of the demo site, once for this whole file."""
-    folder = tmp_path_factory.mktemp("whole") / "demo"
-    assert main(["demo", "-o", str(folder), "-n", "60", "-q"]) == 0
-    return folder
-
-
 @pytest.fixture
-def crawl(whole, tmp_path):
-    return Path(shutil.copytree(whole, tmp_path / "crawl"))
+def crawl(demo_crawl, tmp_path):
+    return Path(shutil.copytree(demo_crawl, tmp_path / "crawl"))
 
 
 @pytest.fixture
@@ -46,26 +34,18 @@ def called(capfd):
 
 
 @pytest.fixture(scope="module")
-def page(whole):
+def page(demo_crawl, tmp_path_factory):
     """Return the report of it, parsed."""
-    assert main(["report", "-o", str(whole), "-q"]) == 0
-    return lxml.html.fromstring((whole / "report.html").read_bytes())
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    assert main(["report", "--to", str(file), "-o", str(demo_crawl), "-q"]) == 0
+    return lxml.html.fromstring(file.read_bytes())
 
 
 @pytest.fixture(scope="module")
-def hostile(whole, tmp_path_factory):
+def hostile(hostile_crawl):
     """Make a report of a crawl whose every text wants to be markup."""
-    folder = Path(shutil.copytree(whole, tmp_path_factory.mktemp("hostile") / "crawl <b>"))
-    with closing(sqlite3.connect(folder / "crawl.db", isolation_level=None)) as db:
-        for table, column in (("url", "path"), ("url", "rule"), ("fetch", "detail"), ("fetch", "mime"), ("fetch", "lang"), ("fetch", "title"),
-                              ("host", "name"), ("origin", "origin"), ("run", "argv"), ("run", "version"), ("seed", "url")):
-            db.execute(f"UPDATE {table} SET {column} = coalesce({column}, '') || ? || rowid" if table != "seed"
-                       else "UPDATE seed SET url = url || ?", (HOSTILE,))
-        db.execute("UPDATE origin SET origin = 'javascript:document.title=1;//' || origin_id WHERE origin_id % 2")
-        db.execute("UPDATE run SET config = json_object(?, ?)", (HOSTILE, HOSTILE))
-        db.execute("UPDATE url SET state = 3, reason = 'robots' WHERE url_id > 60")
-    assert main(["report", "-o", str(folder), "-q"]) == 0
-    return folder / "report.html"
+    assert main(["report", "-o", str(hostile_crawl), "-q"]) == 0
+    return hostile_crawl / "report.html"
 
 
 def text_of(page, xpath):
@@ -108,8 +88,9 @@ def test_ten_examples_of_each_are_shown_at_most(page):
     assert all(1 <= len(table.xpath(".//tbody/tr")) <= 10 for table in page.xpath("//details//table"))
 
 
-def test_nothing_in_it_is_loaded_or_run(page, whole):
-    text = (whole / "report.html").read_text(encoding="utf-8")
+def test_nothing_in_it_is_loaded_or_run(called, crawl, page):
+    called("report", "-o", crawl)
+    text = (crawl / "report.html").read_text(encoding="utf-8")
 
     assert [] == page.xpath("//script | //img | //iframe | //object | //embed | //form | //link[@rel != 'icon'] | //@src")
     [policy] = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
@@ -133,10 +114,10 @@ def test_hostile_text_is_text(hostile):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM: that hostile text does nothing in a real browser was not shown")
-def test_hostile_text_does_nothing_in_a_browser(hostile, tmp_path):
+def test_hostile_text_does_nothing_in_a_browser(hostile, hostile_text, tmp_path):
     """The same browser is shown to notice: without escaping and without the policy, the title does change."""
     naked = tmp_path / "naked.html"
-    naked.write_text(f"<title>x</title><body>{HOSTILE}", encoding="utf-8")
+    naked.write_text(f"<title>x</title><body>{hostile_text}", encoding="utf-8")
 
     def look(path):
         profile = f"--user-data-dir={tmp_path / path.stem}"
