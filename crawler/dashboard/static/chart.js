@@ -4,6 +4,7 @@ import {clock, compact, count, rate} from './words.js';
 
 const RECENT = 600;         // seconds that "the last minutes" are, and that live points are kept
 const SMOOTH = 5;           // seconds over which pages a second are taken
+const WHOLE = Array.from({length: 9}, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();      // steps of what is counted
 const FIELDS = ['at', 'pages', 'errors', 'queued'];
 
 // What is known of the run: points from the database, then those that came live.
@@ -41,24 +42,35 @@ export class History {
   }
 }
 
-// By how much a total grew a second, looking back at least `seconds`.
-function growth(points, field, seconds) {
+// What stands beneath a chart; midnight tells the day.
+function moment(at, step) {
+  const time = clock(at);
+  if (step >= 3600 && time.startsWith('00:00')) return new Date(at * 1000).toLocaleDateString(undefined, {day: 'numeric', month: 'short'});
+  return step < 60 ? time : time.slice(0, 5);
+}
+
+// By how much a total grew a second, looking back at least `seconds`. What is younger than `least` counts as that old, so that
+// one error in the first second is not sixty a minute.
+function growth(points, field, seconds, least = 0) {
   let back = 0;
   return points.map((point, index) => {
     while (back + 1 < index && point[0] - points[back + 1][0] >= seconds) back += 1;
     const passed = point[0] - points[back][0];
-    return index === 0 || passed <= 0 ? null : Math.max(0, (point[field] - points[back][field]) / passed);
+    return index === 0 || passed <= 0 ? null : Math.max(0, (point[field] - points[back][field]) / Math.max(passed, least));
   });
 }
 
 const SHOWN = {
-  speed: (points) => [growth(points, 1, SMOOTH), growth(points, 2, 60).map((each) => each === null ? null : each * 60)],
+  speed: (points) => [growth(points, 1, SMOOTH), growth(points, 2, 60, 60).map((each) => each === null ? null : each * 60)],
   sum: (points) => [points.map((point) => point[1]), points.map((point) => point[3])],
 };
 
 function colours(section) {
   const of = (selector, property) => getComputedStyle(section.querySelector(selector))[property];
-  return {one: of('.swatch.one', 'backgroundColor'), two: of('.swatch.two', 'backgroundColor'), ink: of('.when', 'color'), line: of('.plot', 'borderTopColor')};
+  return {
+    one: of('.swatch.one', 'backgroundColor'), two: of('.swatch.two', 'backgroundColor'),
+    ink: of('.when', 'color'), line: of('.plot', 'borderTopColor'),
+  };
 }
 
 export class Chart {
@@ -80,7 +92,9 @@ export class Chart {
 
   choose(whole) {
     this.whole = whole;
-    for (const button of this.section.querySelectorAll('.choice button')) button.setAttribute('aria-pressed', String((button.dataset.span === 'whole') === whole));
+    for (const button of this.section.querySelectorAll('.choice button')) {
+      button.setAttribute('aria-pressed', String((button.dataset.span === 'whole') === whole));
+    }
     this.draw();
   }
 
@@ -106,7 +120,7 @@ export class Chart {
   }
 
   #size() {
-    return {width: this.plot.clientWidth, height: this.plot.clientHeight};
+    return {width: Math.max(50, this.plot.clientWidth), height: Math.max(50, this.plot.clientHeight)};
   }
 
   #options() {
@@ -119,19 +133,19 @@ export class Chart {
     const numbers = (_, splits) => splits.map((value) => compact(value));
     return {
       ...this.#size(),
-      padding: [10, speed ? 0 : 12, 0, 0],
+      padding: [10, speed ? 0 : 18, 0, 0],
       legend: {show: false},
       cursor: {drag: {x: false, y: false}, points: {size: 7}},
       scales: {x: {range: () => [this.from, this.to]}, y: {range: upwards(speed ? 1 : 5)}, errors: {range: upwards(5)}},
       series: [
         {},
         {stroke: one, fill: shade(one, 0.12), width: 2, points: {show: false}},
-        {stroke: two, width: speed ? 1.5 : 2, fill: speed ? shade(two, 0.16) : undefined, scale: speed ? 'errors' : 'y', points: {show: false}},
+        {stroke: two, width: speed ? 1.5 : 2, scale: speed ? 'errors' : 'y', points: {show: false}},
       ],
       axes: [
-        {...axis, size: 26, space: 80, values: (_, splits, __, ___, step) => splits.map((at) => step < 60 ? clock(at) : clock(at).slice(0, 5))},
-        {...axis, size: 44, space: 36, grid: {stroke: line, width: 1}, values: numbers, incrs: speed ? undefined : [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6, 7].map((p) => n * 10 ** p)).sort((a, b) => a - b)},
-        ...(speed ? [{...axis, stroke: two, side: 1, size: 34, space: 36, scale: 'errors', values: numbers, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000]}] : []),
+        {...axis, size: 26, space: 80, values: (_, splits, __, ___, step) => splits.map((at) => moment(at, step))},
+        {...axis, size: 44, space: 36, grid: {stroke: line, width: 1}, values: numbers, incrs: speed ? undefined : WHOLE},
+        ...(speed ? [{...axis, stroke: two, side: 1, size: 34, space: 36, scale: 'errors', values: numbers, incrs: WHOLE}] : []),
       ],
       hooks: {setCursor: [() => this.#say()]},
     };
@@ -142,11 +156,14 @@ export class Chart {
     if (!this.chart) return;
     const pointed = this.chart.cursor.idx;
     const index = pointed ?? this.chart.data[0].length - 1;
-    this.values.forEach((node, series) => {
+    const said = this.values.map((node, series) => {
       const value = this.chart.data[series + 1][index];
-      const text = value === null || value === undefined ? '' : this.kind === 'speed' && series === 0 ? rate(value) : count(Math.round(value));
+      const show = this.kind === 'speed' && series === 0 ? rate : (number) => count(Math.round(number));
+      const text = value === null || value === undefined ? '' : show(value);
       if (node.textContent !== text) node.textContent = text;
+      return `${node.previousSibling.textContent.trim()} ${text}`;
     });
+    if (pointed === null || pointed === undefined) this.plot.setAttribute('aria-label', `Chart, now: ${said.join(', ')}`);
     const when = pointed === null || pointed === undefined ? '' : clock(this.chart.data[0][index]);
     if (this.when.textContent !== when) this.when.textContent = when;
   }

@@ -1,13 +1,11 @@
 // The live page: takes what the socket sends, and draws the latest of it at most once a frame, and only while somebody can see it.
 
 import {Chart, History} from './chart.js';
+import {Link} from './link.js';
 import * as steer from './steer.js';
 import {Table, cell, isolated, urlCell} from './table.js';
 import {clock, count, size, span} from './words.js';
 
-const FIRST_WAIT = 500;     // milliseconds before the first new try, and at most
-const LAST_WAIT = 5000;
-const SILENCE = 10_000;     // milliseconds without a word after which a connection counts as lost: it should speak every second
 const RELOAD = 60_000;      // milliseconds between two looks at the numbers in the database
 
 const byId = (id) => document.getElementById(id);
@@ -60,15 +58,19 @@ function drawTiles(list, tiles) {
 // Tables
 
 function hostState(host) {
-  if (host.parked) return 'put off';
+  if (host.parked) return `put off: ${host.parked}`;
   if (host.in_flight) return 'in flight';
-  if (host.why) return 'waits';
+  if (host.why) return `waits: ${host.why}`;
   return host.waiting ? 'ready' : 'idle';
 }
 
-function look(node, text) {
-  write(node, text);
-  node.dataset.look = text;
+function withTitle(node, text) {
+  node.textContent = node.parentNode.title = text;
+}
+
+function fillState(node, text) {
+  node.textContent = node.parentNode.title = text;
+  node.parentNode.dataset.look = text.split(':', 1)[0];
 }
 
 function button(word, host, command, title) {
@@ -90,18 +92,19 @@ function hostActions(node, words, {host}) {
   if (had) made[0]?.focus();
 }
 
+const outcome = (row) => (row.final ? 'given up' : 'tried again') + (row.title ? `: ${row.title}` : '');
+
 const at = cell((row) => clock(row.at), {sort: (row) => row.at});
 const url = urlCell((row) => row.url);
 
 const TABLES = {
   hosts: new Table('hosts', (row) => row.host, {
-    host: isolated((row) => row.host, {heading: true}),
-    state: cell(hostState, {fill: look}),
+    host: isolated((row) => row.host, {heading: true, fill: withTitle}),
+    state: isolated(hostState, {fill: fillState}),
     waiting: cell((row) => count(row.waiting), {sort: (row) => row.waiting}),
     in_flight: cell((row) => row.in_flight ? count(row.in_flight) : '', {sort: (row) => row.in_flight}),
     pace: cell((row) => span(row.pace), {sort: (row) => row.pace}),
     next_in: cell((row) => row.parked ? '' : row.next_in > 0 ? span(row.next_in) : 'now', {sort: (row) => row.parked ? null : row.next_in}),
-    why: isolated((row) => row.parked || row.why),
     action: cell((row) => row.parked ? 'free' : row.why ? 'park free' : 'park', {fill: hostActions}),
   }),
   flying: new Table('flying', (row) => row.url, {
@@ -111,7 +114,7 @@ const TABLES = {
   }),
   latest: new Table('latest', (row) => `${row.at} ${row.url}`, {
     at, url,
-    title: isolated((row) => row.title ?? '', {fill: (node, text) => { node.textContent = node.parentNode.title = text; }}),
+    title: isolated((row) => row.title ?? '', {fill: withTitle}),
     status: cell((row) => String(row.status ?? ''), {sort: (row) => row.status}),
     bytes: cell((row) => size(row.bytes), {sort: (row) => row.bytes}),
   }),
@@ -120,17 +123,16 @@ const TABLES = {
     what: cell((row) => String(row.fault || row.status || '?')),
     url: {
       ...url,
-      text: (row) => `${row.url}\n${row.title ?? ''}`,
+      text: (row) => `${row.url}\n${outcome(row)}`,
+      sort: (row) => row.url,
       fill: (link, text, row) => {
         url.fill(link, row.url);
         link.nextSibling?.remove();
-        if (!row.title) return;
         const why = link.parentNode.appendChild(document.createElement('bdi'));
         why.className = 'why soft';
-        why.textContent = why.title = row.title;
+        why.textContent = why.title = outcome(row);
       },
     },
-    then: cell((row) => row.final ? 'given up' : 'tried again'),
   }),
 };
 
@@ -191,7 +193,9 @@ function draw() {
   drawTiles(byId('minor-tiles'), live.tiles.filter((each) => MINOR.has(each.key)));
   for (const [name, table] of Object.entries(TABLES)) table.draw(live[name]);
   drawWrong();
-  steer.update(live, isOpen());
+  const bare = !live.steerable && Object.keys(TABLES).every((name) => live[name].length === 0);
+  byId('tables').hidden = byId('filter-bar').hidden = bare;        // a crawl at rest has nothing in hand
+  steer.update(live, link.open);
   if (performance.now() - loaded > RELOAD) loadHistory();
   else for (const chart of charts) chart.draw();
 }
@@ -205,85 +209,20 @@ function request() {
 
 // The connection
 
-let socket = null;
-let wait = FIRST_WAIT;
-let retry = 0;
-let heard = performance.now();
-let lostAt = null;          // Unix seconds
-let bye = '';
-
-const isOpen = () => lostAt === null && socket?.readyState === WebSocket.OPEN;
-
-function connect() {
-  clearTimeout(retry);
-  retry = 0;
-  const mine = socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/live/socket`);
-  heard = performance.now();
-  mine.addEventListener('message', (event) => {
-    if (mine === socket) receive(event.data);
-  });
-  mine.addEventListener('close', () => {
-    if (mine === socket) lose();
-  });
+function receive(text) {
+  newest = text;
+  request();
 }
 
-function receive(text) {
-  heard = performance.now();
-  if (text.startsWith('{"bye"')) {
-    bye = JSON.parse(text).bye;
-    return;
-  }
-  newest = text;
-  if (lostAt !== null) {
-    lostAt = null;
-    bye = '';
-    wait = FIRST_WAIT;
+function changed(isOpen) {
+  if (isOpen) {
     loaded = -Infinity;
-    showLoss();
     steer.checkToken();     // a server that was started again has another
   }
-  wait = FIRST_WAIT;
-  request();
+  steer.update(null, isOpen);
 }
 
-function lose() {
-  socket = null;
-  lostAt ??= Date.now() / 1000;
-  retry = setTimeout(connect, wait * (0.8 + Math.random() * 0.4));     // not all tabs at once
-  wait = Math.min(LAST_WAIT, wait * 2);
-  showLoss();
-  steer.update(null, false);
-}
-
-function showLoss() {
-  const lost = lostAt !== null;
-  document.body.classList.toggle('lost', lost);
-  byId('lost').hidden = !lost;
-  if (!lost) return;
-  const ago = Math.max(0, Date.now() / 1000 - lostAt);
-  write(byId('lost-words'), `${bye ? `${bye} ` : ''}Connection lost at ${clock(lostAt)}. What you see is from then; this page tries again by itself.`);
-  write(byId('lost-since'), `for ${span(Math.floor(ago)).replace('.0', '')}`);
-}
-
-// Try at once when there is reason to hope.
-function hurry() {
-  if (document.hidden) return;
-  request();
-  if (retry) {
-    wait = FIRST_WAIT;
-    connect();
-  }
-}
-
-function watch() {
-  if (document.hidden) return;
-  if (lostAt !== null) showLoss();
-  if (socket && performance.now() - heard > SILENCE) {
-    const silent = socket;
-    lose();
-    silent.close();
-  }
-}
+const link = new Link(receive, changed);
 
 byId('filter').addEventListener('input', setFilter);
 byId('filter').addEventListener('keydown', (event) => {
@@ -291,10 +230,7 @@ byId('filter').addEventListener('keydown', (event) => {
   event.target.value = '';
   setFilter();
 });
-document.addEventListener('visibilitychange', hurry);
-addEventListener('online', hurry);
-addEventListener('pageshow', hurry);
-setInterval(watch, 1000);
+document.addEventListener('visibilitychange', request);
 setFilter();
 steer.begin();
-connect();
+link.connect();

@@ -21,9 +21,9 @@ const EXPECTED = new Map([
 ]);
 
 let token = null;
-let right = false;          // whether the server has taken the token
+let right = null;           // whether the server takes the token; null: not known yet
 let live = null;
-let connected = false;
+let connected = null;       // null: not known yet
 let busy = false;
 let quiet = 0;
 
@@ -49,7 +49,7 @@ function takeToken() {
 
 export async function checkToken() {
   takeToken();
-  right = false;
+  right = token ? null : false;
   if (token) {
     try {
       const reply = await fetch('/api/token', {headers: {'X-Crawler-Token': token}, cache: 'no-store'});
@@ -66,21 +66,22 @@ export async function checkToken() {
 // What can be done now, and if not, why
 
 function hindrance() {
-  if (!connected) return 'Not connected: nothing can be changed now.';
-  if (!right) return 'To steer, open the address that the terminal shows.';
+  if (connected === false) return 'Not connected: nothing can be changed now.';
+  if (right === false) return 'To steer, open the address that the terminal shows.';
   if (live && !live.steerable) return 'Nothing runs that could be steered.';
   return '';
 }
 
 function enable() {
   const why = hindrance();
-  const steerable = why === '' && live !== null;
+  const able = right === true && connected === true;
+  const steerable = able && live?.steerable === true;
   for (const note of document.querySelectorAll('.steer-note')) {
     note.hidden = why === '';
     if (note.textContent !== why) note.textContent = why;
   }
   for (const field of document.querySelectorAll('fieldset.running')) field.disabled = !steerable;
-  for (const field of document.querySelectorAll('fieldset.resting')) field.disabled = !(right && connected);
+  for (const field of document.querySelectorAll('fieldset.resting')) field.disabled = !able;
   const stopping = live?.phase === 'stopping';
   pause.disabled = !steerable || stopping;
   stop.disabled = !steerable;
@@ -117,7 +118,8 @@ async function send(path, body) {
   busy = true;
   document.body.classList.add('asking');
   try {
-    const reply = await fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json', 'X-Crawler-Token': token ?? ''}, body: JSON.stringify(body)});
+    const headers = {'Content-Type': 'application/json', 'X-Crawler-Token': token ?? ''};
+    const reply = await fetch(path, {method: 'POST', headers, body: JSON.stringify(body)});
     const said = await reply.json().catch(() => ({}));
     if (reply.ok) say(sentence(said.text ?? 'done') + (said.busy ? ` ${words.count(said.busy)} in flight were left alone.` : ''));
     else say(sentence(said.error ?? `the server answered ${reply.status}`), said.hint ?? '', true);
@@ -201,7 +203,6 @@ function askToStop() {
 }
 
 export function begin() {
-  settings.noValidate = false;
   settings.addEventListener('submit', set);
   settings.addEventListener('reset', undo);
   settings.addEventListener('input', (event) => {

@@ -27,7 +27,8 @@ export function urlCell(url) {
       return link;
     },
     fill: (link, text) => {
-      link.textContent = link.title = text;
+      link.title = text;
+      link.textContent = text.startsWith('https://') ? text.slice(8) : text;
       link.href = `/explain?url=${encodeURIComponent(text)}`;
     },
   });
@@ -79,14 +80,16 @@ export class Table {
     this.body = this.table.tBodies[0];
     this.scroll = this.table.closest('.scroll');
     this.empty = this.scroll.querySelector('.empty');
-    this.count = this.table.closest('section').querySelector('.count');
+    this.count = this.table.closest('.card').querySelector('.count');
     this.heads = [...this.table.tHead.rows[0].cells];
     this.rows = new Map();
     this.items = null;
     this.filter = [];
     this.pointed = -Infinity;
     this.order = remembered(`sort-${id}`, null);
-    this.scroll.addEventListener('pointermove', (event) => { if (event.pointerType === 'mouse') this.pointed = performance.now(); }, {passive: true});
+    this.scroll.addEventListener('pointermove', (event) => {
+      if (event.pointerType === 'mouse') this.pointed = performance.now();
+    }, {passive: true});
     this.scroll.addEventListener('pointerleave', () => { this.pointed = -Infinity; });
     for (const head of this.heads) if (!('fixed' in head.dataset)) this.#sortable(head);
     this.#showOrder();
@@ -136,7 +139,6 @@ export class Table {
     const shown = this.#sorted(items.filter((item) => this.#matches(item)));
     const wanted = new Map(shown.map((item) => [this.key(item), item]));
     const still = this.#still();
-    this.scroll.classList.toggle('still', still);
     for (const [key, row] of this.rows) {
       if (wanted.has(key)) continue;
       if (still) row.tr.classList.add('gone');
