@@ -145,6 +145,7 @@ def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: floa
         said = verdict.running(status, snapshot, view, phase)
         tiles, numbers = _tiles(status, snapshot, view), _numbers(status, snapshot, view)
         settings = reply.settings
+        view = msgspec.structs.replace(view, hosts=(*view.hosts, *_not_in_hand(status, view.hosts, now)))
     return Live(
         now=now, name=name, folder=str(folder), phase=phase, phase_words=_phase_words(status, snapshot, phase, now),
         level=said.level, verdict=said.words, detail=said.detail, steerable=snapshot is not None, tiles=tiles, numbers=numbers,
@@ -154,6 +155,18 @@ def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: floa
 
 def _unreadable(name: str, folder: Path, error: CrawlError, now: float) -> Live:
     return Live(now, name, str(folder), "unreachable", "not to be read", "trouble", error.message, error.hint, False, (), {})
+
+
+def _not_in_hand(status: Status, in_hand: tuple[HostView, ...], now: float) -> list[HostView]:
+    """Return the hosts that rest longer than the crawl keeps them in hand, and those that are put off."""
+    shown = {host.host for host in in_hand}
+    found = {host.host: host for host in (*status.waiting.named, *status.waiting.parked, *status.top) if host.queued}
+    return [
+        HostView(
+            host.host, host.queued, 0, host.gap, max(0.0, (host.next_at or now) - now), host.rest_reason or "", host.parked,
+        )
+        for name, host in found.items() if name not in shown
+    ]  # fmt: skip
 
 
 def _phase_words(status: Status, snapshot: Snapshot | None, phase: Phase, now: float) -> str:

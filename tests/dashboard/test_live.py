@@ -13,6 +13,8 @@ from crawler.core.forecast import Eta, Until
 from crawler.core.metrics import HostView, Snapshot, View, Waiting
 from crawler.dashboard import api, live, series, verdict
 from crawler.folder import Holder
+from crawler.query.hosts import HostStatus
+from crawler.query.hosts import Waiting as HostsWaiting
 from crawler.query.reader import Reader
 from crawler.query.status import RunStatus, Status, read_status
 
@@ -100,6 +102,20 @@ def test_a_look_has_what_runs_and_what_is_stored(tmp_path):
     assert ["pages", "speed", "received", "errors", "waiting", "end", "flight", "lag", "memory"] == [tile.key for tile in looked.tiles]
     assert ("killed", False, (), {}) == (rest.phase, rest.steerable, rest.hosts, rest.settings)
     assert "the same command goes on" in rest.verdict
+
+
+def test_hosts_that_are_not_in_hand_are_shown_with_the_reason(tmp_path):
+    def host(name, **more):
+        return HostStatus(name, 4, 0, 0, 0, 1.0, 1_090.0, more.get("rest"), more.get("parked"))
+
+    resting, parked, idle = host("slow.test", rest="429"), host("gone.test", parked="robots.txt: connect"), change(host("idle.test"), queued=0)
+    status = change(STATUS, waiting=HostsWaiting(named=(resting,), parked=(parked,)), top=(resting, idle, host("a.test")))
+    reply = Reply(True, "running", snapshot=SNAPSHOT, view=change(VIEW, hosts=(HostView("a.test", 1, 0, 1.0, 0.5, "", None),)))
+    found = {view.host: view for view in live.seen("docs", tmp_path, status, reply, 1_060.0).hosts}
+
+    assert ["a.test", "slow.test", "gone.test"] == list(found)
+    assert (30.0, "429", 4) == (found["slow.test"].next_in, found["slow.test"].why, found["slow.test"].waiting)
+    assert "robots.txt: connect" == found["gone.test"].parked
 
 
 # --- a crawl at rest ------------------------------------------------------------------------------------------------
