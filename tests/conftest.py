@@ -15,6 +15,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from crawler.cli.main import main
 from crawler.core import urls
 from crawler.core.model import Kind, Request
+from crawler.parsing.harvest import Harvester
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -53,6 +54,31 @@ def _nothing_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
         if watched:
             _allow(stack.enter_context(blockbuster_ctx("crawler")))
         yield
+
+
+class ParserHere:
+    """Reads pages where it is: starting a process for each of hundreds of crawls is what tests would spend their time with."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def configure(self, config) -> None:
+        self.harvester = Harvester(config)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def parse(self, page):
+        await asyncio.sleep(0)
+        return self.harvester.harvest(page)
+
+
+@pytest.fixture
+def parser_here(monkeypatch) -> None:
+    """Read pages in this process instead of in parser processes."""
+    monkeypatch.setattr("crawler.engine.crawler.ParserPool", ParserHere)
+    monkeypatch.setattr("crawler.engine.onepage.ParserPool", ParserHere)
 
 
 @pytest.fixture(scope="session")

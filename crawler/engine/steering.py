@@ -265,27 +265,23 @@ class Steering:
             self._withdraw(lambda request: request.host_id == host_id)
             why = "put off by hand"
             self._schedule.park(host_id, why, self._clock.now())
-            async with self._frontier.writer.transaction():
-                await self._frontier.writer.db.execute("UPDATE host SET parked = ? WHERE host_id = ?", (why, host_id))
+            await editing.put_off(self._frontier, host_id, why)
         return Answer(f"{command.host} is put off beyond this run")
 
     async def _free(self, command: Free) -> Answer:
         host_id = await self._host(command.host)
         async with self._feeder.idle_hands(), self._frontier.exclusive():
             self._schedule.free(host_id, self._clock.now())
-            async with self._frontier.writer.transaction():
-                sql = """UPDATE host SET parked = NULL, rest_reason = NULL, failures = 0, next_at = min(next_at, ?1),
-                    wake_at = min(wake_at, ?1) WHERE host_id = ?2"""
-                await self._frontier.writer.db.execute(sql, (round(self._clock.now() * 1000), host_id))
+            await editing.take_up(self._frontier, host_id, now=self._clock.now())
         self._feeder.look()
         return Answer(f"{command.host} is asked again")
 
     async def _host(self, name: str) -> int:
         host = _host_name(name)
-        rows = list(await self._frontier.writer.db.execute_fetchall("SELECT host_id FROM host WHERE name = ?", (host,)))
-        if not rows:
+        host_id = await editing.host_named(self._frontier, host)
+        if host_id is None:
             raise Refused(f"this crawl knows no host {host}", "Try crawler query hosts for those it knows.")
-        return int(rows[0][0])
+        return host_id
 
     # --- URLs ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.core.model import State, UrlId
+from crawler.core.model import HostId, State, UrlId
 from crawler.frontier.batch import ROBOTS_CODE, Tally
 from crawler.frontier.sqlite import SqliteFrontier
 
@@ -180,6 +180,26 @@ def _remove(files: Sequence[Path]) -> int:
     for path in found:
         path.unlink()
     return len(found)
+
+
+async def host_named(frontier: SqliteFrontier, name: str) -> HostId | None:
+    """Return the host of that name, None for one that was never met."""
+    rows = list(await frontier.writer.db.execute_fetchall("SELECT host_id FROM host WHERE name = ?", (name,)))
+    return HostId(rows[0][0]) if rows else None
+
+
+async def put_off(frontier: SqliteFrontier, host_id: HostId, why: str) -> None:
+    """Put a host off beyond this run. Whoever calls holds the frontier `exclusive`."""
+    async with frontier.writer.transaction():
+        await frontier.writer.db.execute("UPDATE host SET parked = ? WHERE host_id = ?", (why, host_id))
+
+
+async def take_up(frontier: SqliteFrontier, host_id: HostId, *, now: float) -> None:
+    """End the rest of a host, or take it up again after it was put off. Whoever calls holds the frontier `exclusive`."""
+    sql = """UPDATE host SET parked = NULL, rest_reason = NULL, failures = 0, next_at = min(next_at, ?1), wake_at = min(wake_at, ?1)
+        WHERE host_id = ?2"""
+    async with frontier.writer.transaction():
+        await frontier.writer.db.execute(sql, (round(now * 1000), host_id))
 
 
 async def note(frontier: SqliteFrontier, command: str, argument: object, urls: int | None, *, now: float) -> None:

@@ -20,7 +20,6 @@ from crawler.engine import Crawler
 from crawler.engine.crawler import Door
 from crawler.engine.steering import Steering
 from crawler.hooks import Hooks
-from crawler.parsing.harvest import Harvester
 
 
 class Site:
@@ -53,33 +52,15 @@ class Site:
         return web.Response(text=str(page), content_type="text/html")
 
 
-class ParserHere:
-    """Reads pages where it is: starting a process for each of two hundred crawls is what these tests would spend their time with."""
-
-    def __init__(self, **_: object) -> None: ...
-
-    def configure(self, config) -> None:
-        self.harvester = Harvester(config)
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    async def parse(self, page):
-        await asyncio.sleep(0)
-        return self.harvester.harvest(page)
-
-
 @pytest.fixture
 def real_parsers() -> None:
     """Read pages in parser processes, as a crawl does."""
 
 
 @pytest.fixture(autouse=True)
-def _parser_here(request, monkeypatch) -> None:
+def _parser_here(request) -> None:
     if "real_parsers" not in request.fixturenames:
-        monkeypatch.setattr("crawler.engine.crawler.ParserPool", ParserHere)
+        request.getfixturevalue("parser_here")
 
 
 @pytest.fixture

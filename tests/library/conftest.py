@@ -9,8 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from crawler.parsing.harvest import Harvester
-
 PAGES = 30
 KOREAN = "등대"
 
@@ -91,27 +89,8 @@ def _nothing_blocks_the_loop() -> None:
     """The caller's loop is his own, and he may read pages in it; that of the crawl is watched by the tests of the engine."""
 
 
-class ParserHere:
-    """Reads pages where it is: starting a process for each of fifty crawls is what these tests would spend their time with."""
-
-    def __init__(self, **_: object) -> None: ...
-
-    def configure(self, config) -> None:
-        self.harvester = Harvester(config)
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    async def parse(self, page):
-        return self.harvester.harvest(page)
-
-
 @pytest.fixture(autouse=True)
-def _parser_here(monkeypatch) -> None:
-    monkeypatch.setattr("crawler.engine.crawler.ParserPool", ParserHere)
-    monkeypatch.setattr("crawler.engine.onepage.ParserPool", ParserHere)
+def _parser_here(parser_here) -> None: ...
 
 
 @pytest.fixture(autouse=True)
