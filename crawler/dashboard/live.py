@@ -16,8 +16,8 @@ from crawler.control.dialogue import ask
 from crawler.core.metrics import Flying, HostView, Recent, Snapshot, View
 from crawler.dashboard import verdict
 from crawler.dashboard.desk import Desk
-from crawler.dashboard.verdict import Level, Phase
-from crawler.folder import CrawlError
+from crawler.dashboard.verdict import Level, Phase, Verdict
+from crawler.folder import CrawlError, is_held
 from crawler.query import standing
 from crawler.query.status import Status, read_status
 from crawler.text import safe
@@ -126,7 +126,8 @@ class Watch:
         try:
             status = await self.status()
         except CrawlError as error:     # a crawl that has only just begun, or a folder that is gone
-            live = _unreadable(self.name, self.folder, error, time.time())
+            begins = await self._desk.run(lambda: is_held(self.folder)) is not None
+            live = _unreadable(self.name, self.folder, error, time.time(), begins=begins)
             return Looked(time.monotonic(), live, msgspec.json.encode(live), None, None)
         live = seen(self.name, self.folder, status, reply, time.time())
         return Looked(time.monotonic(), live, msgspec.json.encode(live), status, reply)
@@ -153,8 +154,10 @@ def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: floa
     )  # fmt: skip
 
 
-def _unreadable(name: str, folder: Path, error: CrawlError, now: float) -> Live:
-    return Live(now, name, str(folder), "unreachable", "not to be read", "trouble", error.message, error.hint, False, (), {})
+def _unreadable(name: str, folder: Path, error: CrawlError, now: float, *, begins: bool) -> Live:
+    """Return a look at a folder without a database to read; *begins*: a process holds it and is about to make one."""
+    said = Verdict("waits", "The crawl begins") if begins else Verdict("trouble", error.message, error.hint)
+    return Live(now, name, str(folder), "unreachable", "no numbers yet", said.level, said.words, said.detail, False, (), {})
 
 
 def _not_in_hand(status: Status, in_hand: tuple[HostView, ...], now: float) -> list[HostView]:

@@ -12,7 +12,7 @@ from crawler.control.client import Reply
 from crawler.core.forecast import Eta, Until
 from crawler.core.metrics import HostView, Snapshot, View, Waiting
 from crawler.dashboard import api, live, series, verdict
-from crawler.folder import Holder
+from crawler.folder import Holder, held
 from crawler.query.hosts import HostStatus
 from crawler.query.hosts import Waiting as HostsWaiting
 from crawler.query.reader import Reader
@@ -211,6 +211,18 @@ async def test_a_folder_without_a_crawl_yet_is_said_to_be_so(serving, tmp_path):
     assert 200 == (await client.get("/")).status
     assert 503 == (await client.get("/metrics")).status
     assert 500 <= (await client.get("/healthz")).status
+
+
+async def test_a_crawl_that_is_about_to_make_its_folder_begins(serving, tmp_path):
+    lock = held(tmp_path / "new")
+    await asyncio.to_thread(lock.__enter__)
+    try:
+        client = await serving(tmp_path / "new")
+        found = await (await client.get("/api/live")).json()
+    finally:
+        await asyncio.to_thread(lock.__exit__, None, None, None)
+
+    assert ("unreachable", "waits", "The crawl begins") == (found["phase"], found["level"], found["verdict"])
 
 
 async def test_the_last_word_is_said_when_the_pages_go_away(serving, demo_crawl):

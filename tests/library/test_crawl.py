@@ -357,7 +357,8 @@ def test_a_script_without_a_main_guard_ends_in_order(site):
         env={"PYTHONPATH": str(ROOT)}, timeout=60,
     )  # fmt: skip
 
-    assert (0, "Start\nPage 1\n", "") == (done.returncode, done.stdout, done.stderr)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]       # a busy machine is slow, and -X dev says so
+    assert (0, "Start\nPage 1\n", []) == (done.returncode, done.stdout, said)
     assert ["stopped"] == outcomes()
     with open_crawl("kept") as kept:
         assert [1] == [clean for (clean,) in kept.rows("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'clean'")]
