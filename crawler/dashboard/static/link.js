@@ -77,8 +77,9 @@ export class Link {
     box.hidden = !lost;
     if (!lost) return;
     const ago = Math.max(0, Date.now() / 1000 - this.lostAt);
-    write(since, `No connection for ${span(ago).replace(/\.\d/, '')}`);
-    write(said, `${this.bye ? `${this.bye} ` : ''}What you see is from ${clock(this.lostAt)}. The page tries again by itself.`);
+    box.classList.toggle('bad', this.bye === '');        // an end that was announced is no trouble
+    write(since, this.bye || `No connection for ${span(ago).replace(/\.\d/, '')}`);
+    write(said, `What you see is from ${clock(this.lostAt)}. The page tries again by itself.`);
   }
 
   // Try at once when there is reason to hope.

@@ -9,6 +9,7 @@ import {clock, count, size, span} from './words.js';
 const RELOAD = 60_000;      // milliseconds between two looks at the numbers in the database
 
 const byId = (id) => document.getElementById(id);
+const NAME = document.querySelector('.brand').textContent;
 const MINOR = new Set(['received', 'flight', 'lag', 'memory']);
 
 let newest = null;          // the latest message as it came: it is not even read before it is drawn
@@ -57,10 +58,13 @@ function drawTiles(list, tiles) {
 
 // Tables
 
+// Waiting for one's turn is how a polite crawl is; a rest is longer than the pace.
+const rests = (host) => !host.parked && host.why !== '' && host.next_in > host.pace + 1;
+
 function hostState(host) {
   if (host.parked) return `put off: ${host.parked}`;
   if (host.in_flight) return 'in flight';
-  if (host.why) return `waits: ${host.why}`;
+  if (host.why) return `${rests(host) ? 'rests' : 'waits'}: ${host.why}`;
   return host.waiting ? 'ready' : 'idle';
 }
 
@@ -105,7 +109,7 @@ const TABLES = {
     in_flight: cell((row) => row.in_flight ? count(row.in_flight) : '', {sort: (row) => row.in_flight}),
     pace: cell((row) => span(row.pace), {sort: (row) => row.pace}),
     next_in: cell((row) => row.parked ? '' : row.next_in > 0 ? span(row.next_in) : 'now', {sort: (row) => row.parked ? null : row.next_in}),
-    action: cell((row) => row.parked ? 'free' : row.why ? 'park free' : 'park', {fill: hostActions}),
+    action: cell((row) => row.parked ? 'free' : rests(row) ? 'park free' : 'park', {fill: hostActions}),
   }),
   flying: new Table('flying', (row) => row.url, {
     url,
@@ -218,6 +222,8 @@ function changed(isOpen) {
   if (isOpen) {
     loaded = -Infinity;
     steer.checkToken();     // a server that was started again has another
+  } else {
+    document.title = `Not connected · ${live?.name ?? NAME}`;      // a tab in the background is known by its title alone
   }
   steer.update(null, isOpen);
 }

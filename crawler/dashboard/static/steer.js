@@ -109,7 +109,7 @@ function say(text, hint, bad) {
 }
 
 function sentence(text) {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  const whole = /^[a-z]+[;:,]? /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;      // but not the name of a host
   return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
 }
 
