@@ -59,22 +59,28 @@ function drawTiles(list, tiles) {
 // Tables
 
 // Waiting for one's turn is how a polite crawl is; a rest is longer than the pace.
-const rests = (host) => !host.parked && host.why !== '' && host.next_in > host.pace + 1;
+const rests = (host) => host.why.startsWith('rests') || (host.why !== '' && host.next_in > host.pace + 1);
 
 function hostState(host) {
-  if (host.parked) return `put off: ${host.parked}`;
+  if (host.parked) return 'put off';
   if (host.in_flight) return 'in flight';
-  if (host.why) return `${rests(host) ? 'rests' : 'waits'}: ${host.why}`;
+  if (host.why) return rests(host) ? 'rests' : 'waits';
   return host.waiting ? 'ready' : 'idle';
+}
+
+function hostWords(host) {
+  const state = hostState(host);
+  const why = host.parked || (host.in_flight ? '' : host.why);
+  return why.startsWith(state) ? why : why ? `${state}: ${why}` : state;
 }
 
 function withTitle(node, text) {
   node.textContent = node.parentNode.title = text;
 }
 
-function fillState(node, text) {
-  node.textContent = node.parentNode.title = text;
-  node.parentNode.dataset.look = text.split(':', 1)[0];
+function fillState(node, text, host) {
+  withTitle(node, text);
+  node.parentNode.dataset.look = hostState(host);
 }
 
 function button(word, host, command, title) {
@@ -104,7 +110,7 @@ const url = urlCell((row) => row.url);
 const TABLES = {
   hosts: new Table('hosts', (row) => row.host, {
     host: isolated((row) => row.host, {heading: true, fill: withTitle}),
-    state: isolated(hostState, {fill: fillState}),
+    state: isolated(hostWords, {fill: fillState}),
     waiting: cell((row) => count(row.waiting), {sort: (row) => row.waiting}),
     in_flight: cell((row) => row.in_flight ? count(row.in_flight) : '', {sort: (row) => row.in_flight}),
     pace: cell((row) => span(row.pace), {sort: (row) => row.pace}),
