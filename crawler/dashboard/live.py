@@ -148,7 +148,7 @@ def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: floa
         settings = reply.settings
         view = msgspec.structs.replace(view, hosts=(*view.hosts, *_not_in_hand(status, view.hosts, now)))
     return Live(
-        now=now, name=name, folder=str(folder), phase=phase, phase_words=_phase_words(status, snapshot, phase, now),
+        now=now, name=name, folder=str(folder), phase=phase, phase_words=_phase_words(status, snapshot, phase),
         level=said.level, verdict=said.words, detail=said.detail, steerable=snapshot is not None, tiles=tiles, numbers=numbers,
         hosts=view.hosts, flying=view.flying, latest=view.pages, faults=view.faults, wrong=view.wrong, settings=settings,
     )  # fmt: skip
@@ -172,9 +172,10 @@ def _not_in_hand(status: Status, in_hand: tuple[HostView, ...], now: float) -> l
     ]  # fmt: skip
 
 
-def _phase_words(status: Status, snapshot: Snapshot | None, phase: Phase, now: float) -> str:
+def _phase_words(status: Status, snapshot: Snapshot | None, phase: Phase) -> str:
     if snapshot is None:
-        return standing.run_words(status, now)
+        run = status.run
+        return "" if run is None or run.ended is None else f"the last run took {words.span(run.ended - run.started)}"
     return f"{phase} for {words.span(snapshot.elapsed)}" if phase == "running" else f"{phase}, {words.span(snapshot.elapsed)} into the run"
 
 

@@ -45,7 +45,7 @@ def at_rest(status: Status, phase: Phase, now: float) -> Verdict:
     """Return the verdict on a crawl that nobody can ask."""
     said = _capital(standing.run_words(status, now))
     waiting = status.states.get("queued", 0) + status.states.get("parked", 0)
-    left = f"{words.count(waiting, 'URL')} waiting" if waiting else "Nothing is waiting"
+    left = f"{words.count(waiting, 'URL')} waiting; crawler resume goes on" if waiting else "Nothing is waiting"
     if phase == "unreachable" and status.holder is not None:
         hint = "It may be starting, ending, or busy with an edit."
         return Verdict("trouble", f"Process {status.holder.pid} holds the crawl and does not answer", hint)
