@@ -14,7 +14,7 @@ from crawler.dashboard.browse import DESK, questions, whole_number
 from crawler.dashboard.live import Watch
 from crawler.dashboard.series import read_series
 from crawler.dashboard.single import asked_url, search
-from crawler.query import named, question
+from crawler.query import question
 from crawler.query.explain import explain
 from crawler.query.output import distinct
 from crawler.query.reader import Reader
@@ -100,7 +100,7 @@ async def answer(request: web.Request) -> web.Response:
     """Answer a question that has a name; at most a thousand rows."""
     name = request.match_info["name"]
     given = dict(request.query)
-    found = named.find(name)
+    found = next((each for _, members in await questions(request) for each in members if each.name == name), None)
     if found is None:
         raise web.HTTPNotFound(text=f"there is no question named {name}")
 
@@ -138,11 +138,14 @@ async def openapi(_: web.Request) -> web.Response:
 
 @routes.get("/metrics")
 async def prometheus(request: web.Request) -> web.Response:
-    """Answer with metrics in the text format of Prometheus."""
+    """Answer with metrics in the text format of Prometheus, or in that of OpenMetrics where it is asked for.
+
+    It is 200 even when the crawl cannot be read: then `crawler_up` is 0, and what scrapes knows that this process is well.
+    """
     looked = await request.app[WATCH].look()
-    if looked.status is None:
-        raise web.HTTPServiceUnavailable(text=looked.live.verdict)
-    return web.Response(body=metrics.exposition(looked.status, looked.reply), headers={"Content-Type": metrics.CONTENT_TYPE})
+    accept = ",".join(request.headers.getall("Accept", []))
+    body, content_type = metrics.exposition(looked.status, looked.reply, accept)
+    return web.Response(body=body, headers={"Content-Type": content_type})
 
 
 @routes.get("/healthz")

@@ -14,14 +14,17 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from crawler.control.client import Unanswered
 from crawler.dashboard.desk import NotThere
 from crawler.dashboard.rendering import error_page
 from crawler.folder import CrawlError
-from crawler.query.errors import NOTHING_HERE, UNUSABLE, QueryError
+from crawler.query.errors import NOTHING_HERE, WRONG_QUERY, GivenUp, QueryError
 
 TOKEN_HEADER = "X-Crawler-Token"    # noqa: S105 - the name of a header
 LONGEST_BODY = 1024 * 1024
 """Bytes of one request."""
+PLAIN = ("/metrics", "/healthz")
+"""Paths that answer in plain text, whatever becomes of it."""
 
 log = logging.getLogger("crawler.dashboard")
 
@@ -76,6 +79,9 @@ class Gate:
         # Browsers say where a request comes from; a link from elsewhere may lead to the first page, and to nothing else.
         if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not _is_visit(request):
             raise web.HTTPForbidden(text="another site may not ask for this")
+        missing = request.match_info.http_exception
+        if missing is not None:     # told to everybody: a wrong path or method is not a matter of the token
+            raise missing
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             self.admit(request)
             if request.content_type != "application/json":
@@ -105,9 +111,11 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def told(request: web.Request, status: int, message: str, hint: str = "", *, allow: str | None = None) -> web.Response:
-    """Return a refusal in words: a page for people, JSON below /api/."""
+    """Return a refusal in words: a page for people, JSON below /api/, plain text to whoever scrapes or probes."""
     if request.path.startswith("/api/"):
         response = web.Response(body=msgspec.json.encode(Told(message, hint)), status=status, content_type="application/json")
+    elif request.path in PLAIN:
+        response = web.Response(text="".join(f"{line}\n" for line in (message, hint) if line), status=status, content_type="text/plain")
     else:
         response = web.Response(text=error_page(request, status, message, hint), status=status, content_type="text/html")
     if allow is not None:
@@ -127,8 +135,10 @@ def _host(request: web.Request, hosts: frozenset[str]) -> str:
 
 def _status(error: CrawlError) -> int:
     """Return the status that fits: what was asked wrongly is 400, what there is not 404, what cannot be had now 503."""
-    if isinstance(error, QueryError):
-        return {NOTHING_HERE: 404, UNUSABLE: 500}.get(error.exit_code, 400)
+    if isinstance(error, GivenUp | Unanswered):
+        return 503
     if isinstance(error, NotThere):
         return 404
-    return {1: 409, 2: 400, 5: 409}.get(error.exit_code, 500)
+    if isinstance(error, QueryError):
+        return {NOTHING_HERE: 404, WRONG_QUERY: 400}.get(error.exit_code, 503)
+    return {1: 409, 2: 400, 4: 503, 5: 409, 6: 503}.get(error.exit_code, 500)

@@ -12,6 +12,8 @@ from aiohttp import web
 from crawler.dashboard.address import Bound
 from crawler.dashboard.app import make_app
 
+LONGEST_LINE = 64 * 1024
+"""Bytes of the first line of a request: the longest URL that may be asked for is three times as long where all of it is escaped."""
 SHUTDOWN = 2.0
 """Seconds that answers on their way have at the end."""
 
@@ -20,7 +22,7 @@ SHUTDOWN = 2.0
 async def served(folder: Path, bound: Bound, token: str) -> AsyncIterator[None]:
     """Serve the crawl in a folder for the length of the block."""
     app = await asyncio.to_thread(make_app, folder, hosts=bound.hosts, token=token)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handler_cancellation=True)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handler_cancellation=True, max_line_size=LONGEST_LINE)
     await runner.setup()
     try:
         await web.SockSite(runner, bound.sock).start()

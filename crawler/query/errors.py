@@ -28,6 +28,10 @@ class QueryError(CrawlError):
         self.exit_code = exit_code
 
 
+class GivenUp(QueryError):
+    """A question that might have an answer, but took too long for anybody to wait."""
+
+
 class Names(Protocol):
     """Where the names that a query may use are looked up, once a name was wrong."""
 

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import time
 
-from crawler.query.errors import NOTHING_HERE, QueryError, refused
+from crawler.query.errors import NOTHING_HERE, GivenUp, QueryError, refused
 
 OPERATIONS_PER_TICK = 1_000
 """Virtual machine steps between two looks at the clock: one step may draw 10 MB of randomness (15 ms), so not more."""
@@ -119,11 +119,11 @@ class Guard:
         if self.cancelled is not None:
             return self.stopped()
         hint = "Try fewer rows, an indexed column in WHERE, or a longer --timeout."
-        return QueryError(f"the query took longer than {self.timeout:g} s", hint, NOTHING_HERE)
+        return GivenUp(f"the query took longer than {self.timeout:g} s", hint, NOTHING_HERE)
 
     def stopped(self) -> QueryError:
         """Return the error of a query that was cancelled."""
-        return QueryError("the query was stopped", exit_code=128 + self.cancelled if self.cancelled else NOTHING_HERE)
+        return GivenUp("the query was stopped", exit_code=128 + self.cancelled if self.cancelled else NOTHING_HERE)
 
     def _tick(self) -> bool:
         return self.cancelled is not None or time.monotonic() > self.deadline
