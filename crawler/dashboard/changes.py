@@ -5,10 +5,11 @@ The gate has seen the token before anything here is called.
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from crawler.control.dialogue import ask
 from crawler.control.editing import edit
@@ -24,22 +25,64 @@ SOURCE = "dashboard"
 
 routes = web.RouteTableDef()
 T = TypeVar("T")
+Text = Annotated[str, Meta(min_length=1)]
 
 
-class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A command to a running crawl; each takes the one field that it is about."""
+class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="command", tag=str.lower):
+    """A command to a running crawl, named in the field `command`."""
 
-    command: Literal["pause", "resume", "stop", "set", "seed", "exclude", "park", "free"]
+
+class Pause(_Command, frozen=True):
+    """Ask for nothing further; what is in flight lands."""
+
+
+class Resume(_Command, frozen=True):
+    """Go on after a pause."""
+
+
+class Stop(_Command, frozen=True):
+    """Stop like Ctrl-C: what is in flight may land."""
+
     now: bool = False
-    """With stop: drop what is in flight."""
-    settings: dict[str, int | float | None] = {}
-    """With set: field -> value."""
-    lines: tuple[str, ...] = ()
-    """With seed: lines as in a seed file."""
-    pattern: str = ""
-    """With exclude: a regular expression."""
-    host: str = ""
-    """With park and free."""
+    """Drop what is in flight."""
+
+
+class Set(_Command, frozen=True):
+    """Change settings that can change while a crawl runs."""
+
+    settings: Annotated[dict[str, int | float | None], Meta(min_length=1)]
+    """Field -> value."""
+
+
+class Seed(_Command, frozen=True):
+    """Add seeds."""
+
+    lines: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """Lines as in a seed file: a URL, and options such as `depth=2`."""
+
+
+class Exclude(_Command, frozen=True):
+    """Follow nothing that matches from now on, and leave out what waits of it."""
+
+    pattern: Text
+    """A regular expression."""
+
+
+class Park(_Command, frozen=True):
+    """Put a host off beyond this run."""
+
+    host: Text
+    """Its name, or the URL of a page there."""
+
+
+class Free(_Command, frozen=True):
+    """Ask a host again that rests or was put off."""
+
+    host: Text
+    """Its name, or the URL of a page there."""
+
+
+Control = Pause | Resume | Stop | Set | Seed | Exclude | Park | Free
 
 
 class Urls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +105,10 @@ class Changed(msgspec.Struct, frozen=True):
     """URLs that were left alone, since they are being fetched right now."""
 
 
+_control: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
+_urls = msgspec.json.Decoder(Urls)
+
+
 class BadRequest(CrawlError):
     """What was sent means nothing."""
 
@@ -78,7 +125,7 @@ async def check_token(request: web.Request) -> web.Response:
 @routes.post("/api/control")
 async def control(request: web.Request) -> web.Response:
     """Hand a command to the running crawl."""
-    wanted = await _read(request, Control)
+    wanted: Control = await _read(request, _control)
     reply = await ask(request.app[DESK].folder, _command(wanted))
     return _json(Changed(reply.text, reply.urls, reply.busy))
 
@@ -86,7 +133,7 @@ async def control(request: web.Request) -> web.Response:
 @routes.post("/api/urls")
 async def urls(request: web.Request) -> web.Response:
     """Retry, requeue, skip or forget URLs."""
-    wanted = await _read(request, Urls)
+    wanted = await _read(request, _urls)
     selection = Selection(wanted.action, wanted.where or None, tuple(host.strip().lower() for host in wanted.hosts), wanted.faults)
     if selection.is_everything and wanted.action != "retry" and not wanted.all:
         raise BadRequest(f"{wanted.action} needs to know which URLs", "Try a condition, a host, a fault, or all.")
@@ -100,37 +147,21 @@ async def urls(request: web.Request) -> web.Response:
 
 
 def _command(wanted: Control) -> dict[str, object]:
-    """Return the command as the socket takes it. Raises BadRequest for one that lacks what it is about."""
-    name = wanted.command
-    match name:
-        case "pause" | "resume":
-            return {"command": name}
-        case "stop":
-            return {"command": name, "now": wanted.now}
-        case "set":
-            return {"command": name, "settings": _needed(name, "settings", wanted.settings)}
-        case "seed":
-            found, bad = seeds.read_lines(_needed(name, "lines", wanted.lines), SOURCE)
-            if bad:
-                raise BadRequest(f"line {bad[0].line}, column {bad[0].column}: {bad[0].message}", bad[0].hint)
-            if not found:
-                raise BadRequest("there is no URL in those lines", "Try one like https://example.org/ depth=2.")
-            return {"command": name, "seeds": msgspec.to_builtins(found)}
-        case "exclude":
-            return {"command": name, "pattern": _needed(name, "pattern", wanted.pattern)}
-        case "park" | "free":
-            return {"command": name, "host": _needed(name, "host", wanted.host)}
+    """Return the command as the socket takes it, which has seeds in the place of lines. Raises BadRequest."""
+    told: dict[str, object] = msgspec.to_builtins(wanted)
+    if not isinstance(wanted, Seed):
+        return told
+    found, bad = seeds.read_lines(wanted.lines, SOURCE)
+    if bad:
+        raise BadRequest(f"line {bad[0].line}, column {bad[0].column}: {bad[0].message}", bad[0].hint)
+    if not found:
+        raise BadRequest("there is no URL in those lines", "Try one like https://example.org/ depth=2.")
+    return {"command": told["command"], "seeds": msgspec.to_builtins(found)}
 
 
-def _needed(name: str, field: str, value: T) -> T:
-    if not value:
-        raise BadRequest(f"{name} needs to know what", f"Try {field}.")
-    return value
-
-
-async def _read(request: web.Request, shape: type[T]) -> T:
+async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return msgspec.json.decode(await request.read(), type=shape)
+        return decoder.decode(await request.read())
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise BadRequest(f"no such change: {error}", "See /api/openapi.json.") from None
 

@@ -88,7 +88,10 @@ def exposition(status: Status | None, reply: Reply | None, accept: str = "") -> 
     *status*: what the database says, None where it cannot be read; *reply*: what the running crawl says of itself, None where
     none answers.
     """
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):     # a version that is no number
+        encode, content_type = choose_encoder("")
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Crawl(values(status, reply)))
     return encode(registry), content_type

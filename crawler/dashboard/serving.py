@@ -12,8 +12,8 @@ from aiohttp import web
 from crawler.dashboard.address import Bound
 from crawler.dashboard.app import make_app
 
-LONGEST_LINE = 64 * 1024
-"""Bytes of the first line of a request: the longest URL that may be asked for is three times as long where all of it is escaped."""
+LONGEST_LINE = 128 * 1024
+"""Bytes of the first line of a request. The longest URL that may be asked for has 8,192 characters, of which each can come as 12 bytes."""
 SHUTDOWN = 2.0
 """Seconds that answers on their way have at the end."""
 

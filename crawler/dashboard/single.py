@@ -23,8 +23,8 @@ from crawler.query.reader import Reader
 
 SOURCE = 256 * 1024
 """Bytes of a stored page that are shown."""
-LONGEST_ASKED = 16 * 1024
-"""Characters of a URL that somebody may ask for."""
+LONGEST_ASKED = 8 * 1024
+"""Characters of a URL that somebody may ask for: some more than a crawl takes, as in a line of a seed file."""
 RESULTS = 50
 _LABEL = 14
 """Columns that the words of an explanation begin at."""
@@ -131,6 +131,8 @@ async def show_results(request: web.Request) -> web.StreamResponse:
 
 def search(reader: Reader, asked: str) -> tuple[list[dict[str, object]], int]:
     """Return the best pages for some words, and how many there are. Raises QueryError."""
+    if len(asked) > tokens.MOST_QUESTION:
+        raise QueryError(f"that is longer than {tokens.MOST_QUESTION:,} characters", "Try fewer words.")
     searching.has_gaps(reader)
     results = searching.search(reader, asked, limit=RESULTS)
     found: list[dict[str, object]] = [
