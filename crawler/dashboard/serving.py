@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from crawler.dashboard.address import Bound
 from crawler.dashboard.app import make_app
@@ -17,12 +19,24 @@ LONGEST_LINE = 128 * 1024
 SHUTDOWN = 2.0
 """Seconds that answers on their way have at the end."""
 
+log = logging.getLogger("crawler.dashboard.http")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether a record is about trouble of ours: whoever sends what is no HTTP gets 400, and nobody else need hear of it."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+log.addFilter(_is_ours)
+
 
 @asynccontextmanager
 async def served(folder: Path, bound: Bound, token: str) -> AsyncIterator[None]:
     """Serve the crawl in a folder for the length of the block."""
     app = await asyncio.to_thread(make_app, folder, hosts=bound.hosts, token=token)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, handler_cancellation=True, max_line_size=LONGEST_LINE)
+    runner = web.AppRunner(
+        app, access_log=None, logger=log, shutdown_timeout=SHUTDOWN, handler_cancellation=True, max_line_size=LONGEST_LINE
+    )
     await runner.setup()
     try:
         await web.SockSite(runner, bound.sock).start()
