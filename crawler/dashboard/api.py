@@ -130,10 +130,13 @@ async def search_pages(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/openapi.json")
-async def openapi(_: web.Request) -> web.Response:
+async def openapi(request: web.Request) -> web.Response:
     """Answer with the description of all this."""
-    text = resources.files("crawler.dashboard").joinpath("openapi.json").read_text(encoding="utf-8")
-    return web.Response(text=text, content_type="application/json")
+    return web.Response(body=await request.app[DESK].run(_description), content_type="application/json")
+
+
+def _description() -> bytes:
+    return resources.files("crawler.dashboard").joinpath("openapi.json").read_bytes()
 
 
 @routes.get("/metrics")
