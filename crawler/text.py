@@ -34,6 +34,11 @@ def safe(text: str) -> str:
     return "".join([_escape(char) if is_hidden(char) else char for char in text])
 
 
+def encodable(text: str) -> str:
+    r"""Return *text* as it is, but for bytes of a file's name that are no UTF-8: those become escapes like `\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def is_hidden(char: str) -> bool:
     """Tell whether a character acts on a terminal or cannot be seen."""
     return unicodedata.category(char) in _HIDDEN_CATEGORIES or char in _BLANK

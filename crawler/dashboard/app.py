@@ -17,6 +17,7 @@ from crawler.dashboard.gate import GATE, LONGEST_BODY, Gate
 from crawler.dashboard.live import Watch
 from crawler.dashboard.rendering import FOLDER, NAME, SEARCHABLE, page, templates
 from crawler.query.reader import Reader
+from crawler.text import encodable
 
 INDEX_EVERY = 10.0
 """Seconds after which it is looked up again whether there is an index to search."""
@@ -39,7 +40,7 @@ def make_app(folder: Path, *, hosts: frozenset[str], token: str) -> web.Applicat
     app[browse.DESK] = desk = Desk(folder)
     app[api.WATCH] = watch = Watch(folder, desk)
     app[api.SOCKETS] = set()
-    app[NAME], app[FOLDER], app[SEARCHABLE] = watch.name, str(folder), {"there": False}
+    app[NAME], app[FOLDER], app[SEARCHABLE] = watch.name, encodable(str(folder)), {"there": False}
     app.on_response_prepare.append(gate.guard)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(say_goodbye)

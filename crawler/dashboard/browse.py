@@ -15,6 +15,7 @@ from aiohttp import web
 
 from crawler import words
 from crawler.dashboard.desk import Desk
+from crawler.dashboard.gate import status_of
 from crawler.dashboard.lists import LISTS
 from crawler.dashboard.rendering import page
 from crawler.query import named, own, question
@@ -195,7 +196,7 @@ def _page(request: web.Request, listing: Listing, sheet: Sheet, *, start: int, e
         request, "list.html", here=listing.here, title=listing.heading, heading=listing.heading, meaning=listing.meaning,
         notes=listing.notes, sql=listing.sql, filters=listing.filters, params=listing.params, columns=sheet.columns, rows=sheet.rows,
         start=start, took=words.span(sheet.took) if sheet.columns else "", error=error and error.message, hint=error and error.hint,
-        status=200 if error is None else 400, **links, **downloads,
+        status=200 if error is None else status_of(error), **links, **downloads,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from crawler.dashboard.desk import NotThere
 from crawler.dashboard.rendering import error_page
 from crawler.folder import CrawlError
 from crawler.query.errors import NOTHING_HERE, WRONG_QUERY, GivenUp, QueryError
+from crawler.text import encodable
 
 TOKEN_HEADER = "X-Crawler-Token"    # noqa: S105 - the name of a header
 LONGEST_BODY = 1024 * 1024
@@ -63,7 +64,7 @@ class Gate:
                 raise
             return told(request, error.status, error.text or error.reason, allow=error.headers.get("Allow"))
         except CrawlError as error:
-            return told(request, _status(error), error.message, error.hint)
+            return told(request, status_of(error), error.message, error.hint)
         except Exception:       # a bug of ours ends one answer
             log.exception("%s %s", request.method, request.path)
             return told(request, 500, "something went wrong in the dashboard", "The log has the details; the crawl is not touched by it.")
@@ -112,6 +113,7 @@ class Told(msgspec.Struct, frozen=True):
 
 def told(request: web.Request, status: int, message: str, hint: str = "", *, allow: str | None = None) -> web.Response:
     """Return a refusal in words: a page for people, JSON below /api/, plain text to whoever scrapes or probes."""
+    message, hint = encodable(message), encodable(hint)
     if request.path.startswith("/api/"):
         response = web.Response(body=msgspec.json.encode(Told(message, hint)), status=status, content_type="application/json")
     elif request.path in PLAIN:
@@ -133,7 +135,7 @@ def _host(request: web.Request, hosts: frozenset[str]) -> str:
     return host if host in hosts else next(iter(sorted(hosts)))
 
 
-def _status(error: CrawlError) -> int:
+def status_of(error: CrawlError) -> int:
     """Return the status that fits: what was asked wrongly is 400, what there is not 404, what cannot be had now 503."""
     if isinstance(error, GivenUp | Unanswered):
         return 503

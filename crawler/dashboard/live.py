@@ -20,7 +20,7 @@ from crawler.dashboard.verdict import Level, Phase, Verdict
 from crawler.folder import CrawlError, is_held
 from crawler.query import standing
 from crawler.query.status import Status, read_status
-from crawler.text import safe
+from crawler.text import encodable, safe
 
 EVERY = 1.0
 """Seconds between two looks while somebody watches; nobody looks when nobody does."""
@@ -85,7 +85,7 @@ class Watch:
 
     def __init__(self, folder: Path, desk: Desk) -> None:
         self.folder = folder
-        self.name = folder.resolve().name
+        self.name = encodable(folder.resolve().name)
         self._desk = desk
         self._looking = asyncio.Lock()
         self._last: Looked | None = None
@@ -148,7 +148,7 @@ def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: floa
         settings = reply.settings
         view = msgspec.structs.replace(view, hosts=(*view.hosts, *_not_in_hand(status, view.hosts, now)))
     return Live(
-        now=now, name=name, folder=str(folder), phase=phase, phase_words=_phase_words(status, snapshot, phase),
+        now=now, name=name, folder=encodable(str(folder)), phase=phase, phase_words=_phase_words(status, snapshot, phase),
         level=said.level, verdict=said.words, detail=said.detail, steerable=snapshot is not None, tiles=tiles, numbers=numbers,
         hosts=view.hosts, flying=view.flying, latest=view.pages, faults=view.faults, wrong=view.wrong, settings=settings,
     )  # fmt: skip
@@ -156,8 +156,8 @@ def seen(name: str, folder: Path, status: Status, reply: Reply | None, now: floa
 
 def _unreadable(name: str, folder: Path, error: CrawlError, now: float, *, begins: bool) -> Live:
     """Return a look at a folder without a database to read; *begins*: a process holds it and is about to make one."""
-    said = Verdict("waits", "The crawl begins") if begins else Verdict("trouble", error.message, error.hint)
-    return Live(now, name, str(folder), "unreachable", "no numbers yet", said.level, said.words, said.detail, False, (), {})
+    said = Verdict("waits", "The crawl begins") if begins else Verdict("trouble", encodable(error.message), encodable(error.hint))
+    return Live(now, name, encodable(str(folder)), "unreachable", "no numbers yet", said.level, said.words, said.detail, False, (), {})
 
 
 def _not_in_hand(status: Status, in_hand: tuple[HostView, ...], now: float) -> list[HostView]:

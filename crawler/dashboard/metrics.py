@@ -50,7 +50,7 @@ class Meter(NamedTuple):
 
 
 METERS = (
-    Meter("crawler_build_info", "gauge", "The version of the program, which is 1.", ALWAYS, "version"),
+    Meter("crawler_build_info", "gauge", "Always 1; the version of the program is its label.", ALWAYS, "version"),
     Meter("crawler_up", "gauge", "1 if the database of the crawl can be read, 0 if not.", ALWAYS),
     Meter("crawler_phase", "gauge", "1 for the phase that the crawl is in, 0 for all others.", ALWAYS, "phase"),
     Meter("crawler_running", "gauge", "1 while a process crawls, 0 while none does."),

@@ -7,6 +7,7 @@ from functools import cache
 import jinja2
 from aiohttp import web
 
+from crawler.text import encodable
 from crawler.version import __version__
 
 NAME = web.AppKey("name", str)
@@ -30,9 +31,10 @@ def templates() -> jinja2.Environment:
 def render(request: web.Request, template: str, *, here: str, title: str, **values: object) -> str:
     """Return a page as text."""
     app = request.app
-    return templates().get_template(template).render(
+    text = templates().get_template(template).render(
         name=app[NAME], folder=app[FOLDER], here=here, title=title, version=__version__, searchable=app[SEARCHABLE]["there"], **values
     )
+    return encodable(text)
 
 
 def page(request: web.Request, template: str, *, here: str, title: str, status: int = 200, **values: object) -> web.Response:

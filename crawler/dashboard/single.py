@@ -13,6 +13,7 @@ from crawler.archive.reading import BodyMissing, open_body
 from crawler.core import encodings, tokens
 from crawler.dashboard.browse import DESK, PIECE
 from crawler.dashboard.desk import NotThere
+from crawler.dashboard.gate import status_of
 from crawler.dashboard.rendering import page
 from crawler.query import search as searching
 from crawler.query import wording
@@ -125,7 +126,7 @@ async def show_results(request: web.Request) -> web.StreamResponse:
             error = refused
     return page(
         request, "search.html", here="search", title="Search", q=asked, results=found, total=total, error=error and error.message,
-        hint=error and error.hint, status=200 if error is None else 400,
+        hint=error and error.hint, status=200 if error is None else status_of(error),
     )  # fmt: skip
 
 

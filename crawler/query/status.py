@@ -19,6 +19,7 @@ from crawler.query.errors import NOTHING_HERE, QueryError
 from crawler.query.hosts import MOST_HOSTS_READ, HostReport, HostStatus, Pacing, Waiting, read_host, read_top, read_waiting, settings_of
 from crawler.query.reader import Reader, Row
 from crawler.query.values import seconds, text, whole, whole_or_none
+from crawler.text import encodable
 
 TOP_HOSTS = 20
 TIMEOUT = 10.0
@@ -133,7 +134,7 @@ def _read(reader: Reader, now: float, holder: Holder | None, folder: Path) -> St
     holder = holder or is_held(folder)
     states = _states(reader, put_off)
     status = Status(
-        database=str(reader.file),
+        database=encodable(str(reader.file)),
         states=states,
         pages=whole(meta.get("pages")),
         errors=whole(meta.get("errors")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,23 +20,27 @@ import msgspec
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from crawler.control.client import Reply
+from crawler.control.client import NotRunning, Reply, Unanswered, Unwilling
 from crawler.core import tokens
 from crawler.core.forecast import Eta, Growth, NoEta, Queue, Rates
 from crawler.core.metrics import Flying, HostView, Recent, Snapshot, View
 from crawler.core.settings import Settings
-from crawler.dashboard import address, api, changes, single
+from crawler.dashboard import address, api, changes, desk, gate, single
 from crawler.dashboard.app import make_app
+from crawler.dashboard.desk import Busy, NotThere
 from crawler.dashboard.gate import LONGEST_BODY, PLAIN, TOKEN_HEADER, Told
 from crawler.dashboard.live import Live, Tile, seen
 from crawler.dashboard.series import Series
 from crawler.dashboard.serving import served
 from crawler.engine.steering import CHANGEABLE
-from crawler.folder import Holder
+from crawler.folder import CrawlError, Holder, InUse, NewerFormat, StorageError
 from crawler.query import facts
+from crawler.query.errors import NOTHING_HERE, UNUSABLE, GivenUp, QueryError
 from crawler.query.hosts import HostStatus, Waiting
+from crawler.query.named import NAMED
 from crawler.query.own import FOLDER
 from crawler.query.reader import Reader
+from crawler.query.search import NoIndex
 from crawler.query.status import RunStatus, Status, read_status
 
 SPEC: dict[str, Any] = json.loads(resources.files("crawler.dashboard").joinpath("openapi.json").read_text(encoding="utf-8"))
@@ -215,6 +220,31 @@ def _first(folder: Path, sql: str) -> str:
         return str(row[0])
 
 
+async def test_every_question_answers_as_described(client):
+    hostile = ["0", "-1", "", "x'--", "\x00", "9" * 40, "1e999", "\U0001f600", "%"]
+    for named in NAMED:
+        given = {each.name: each.default or "http://a.test/" for each in named.parameters}
+        asked = [given, *({**given, each.name: text} for each in named.parameters for text in hostile)]
+        for values in asked:
+            async with client.get(f"/api/ask/{named.name}", params=values) as answer:
+                assert (200, []) == (answer.status, faults(SCHEMAS["Answer"], found := await answer.json())), values
+            assert {len(found["columns"])} >= {len(row) for row in found["rows"]}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+async def test_a_folder_whose_name_is_no_utf8_is_shown_all_the_same(serving, demo_crawl, tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    await asyncio.to_thread(shutil.copytree, demo_crawl, folder)
+    client = await serving(folder)
+    for path in ("/", "/list/pages", "/api/live", "/api/status", "/metrics"):
+        assert 200 == (await client.get(path)).status
+    assert "caf\\udce9" == (await (await client.get("/api/live")).json())["name"]
+    await asyncio.to_thread((folder / "crawl.db").unlink)
+    for status, path in ((200, "/"), (503, "/list/pages"), (503, "/api/samples"), (503, "/healthz"), (200, "/api/live")):
+        async with client.get(path) as answer:
+            assert (status, True) == (answer.status, "caf\\udce9" in (await answer.text()).replace("\\\\", "\\"))
+
+
 async def test_refusals_are_as_described(client, token):
     refused = (
         ("GET", "/api/samples?run=x", {}, 400), ("GET", "/api/explain?url=%20", {}, 400),
@@ -280,11 +310,50 @@ async def test_a_path_that_is_not_there_and_a_method_that_is_not_taken_are_told_
     assert 405 == (await client.get("/api/control")).status
 
 
-async def test_a_question_of_ones_own_can_be_asked_like_any_other(serving, demo_crawl, tmp_path):
-    folder = await asyncio.to_thread(shutil.copytree, demo_crawl, tmp_path / "copy")
-    file = folder / FOLDER / "mine.sql"
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, QueryError("no such column")), (400, Unwilling("no such host")), (404, NoIndex("no index")), (404, NotThere("no body")),
+        (409, NotRunning("nobody crawls")), (409, InUse("somebody else does")), (503, Unanswered("no answer")), (503, GivenUp("10 s", "", NOTHING_HERE)),
+        (503, Busy()), (503, QueryError("damaged", "", UNUSABLE)), (503, StorageError("disk full")), (503, NewerFormat("format 5")), (500, CrawlError("a bug")),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
+)  # fmt: skip
+def test_a_refusal_says_whose_fault_it_is_and_whether_to_come_again(status, error):
+    assert status == gate.status_of(error)
+
+
+async def test_a_question_that_takes_too_long_may_be_asked_again_later(serving, demo_crawl, tmp_path, monkeypatch):
+    folder = Path(await asyncio.to_thread(shutil.copytree, demo_crawl, tmp_path / "copy"))
+    await _write(folder / FOLDER / "long.sql", "-- name: long\n-- counts for ever\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n;\n")
+    client = await serving(folder)
+    monkeypatch.setattr(desk.Desk.ask, "__defaults__", (0.05,))
+    async with client.get("/api/ask/long") as answer:
+        assert (503, "the query took longer than 0.05 s") == (answer.status, (await answer.json())["error"])
+
+
+async def _write(file: Path, text: str) -> None:
     await asyncio.to_thread(file.parent.mkdir)
-    await asyncio.to_thread(file.write_text, "-- name: mine\n-- what I ask\nSELECT :n AS n;\n")
+    await asyncio.to_thread(file.write_text, text)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"command": "pause", "pattern": "x"}, "unknown field `pattern`"), ({"command": "set", "settings": {}}, "$.settings"), ({"command": "seed"}, "`lines`"),
+        ({"command": "seed", "lines": []}, "$.lines"), ({"command": "exclude", "pattern": ""}, "$.pattern"), ({"command": "park"}, "`host`"),
+        ({"command": "burn"}, "burn"), ({"command": "stop", "now": "yes"}, "$.now"), ([], "object"), ({"command": "seed", "lines": ["ftp://a.test/"]}, "line 1"),
+    ],
+)  # fmt: skip
+async def test_a_command_that_lacks_something_or_has_too_much_is_told_so(client, token, sent, said):
+    async with client.post("/api/control", json=sent, headers={TOKEN_HEADER: token}) as answer:
+        found = (await answer.json())["error"]
+        assert (400, True) == (answer.status, said in found), found
+
+
+async def test_a_question_of_ones_own_can_be_asked_like_any_other(serving, demo_crawl, tmp_path):
+    folder = Path(await asyncio.to_thread(shutil.copytree, demo_crawl, tmp_path / "copy"))
+    await _write(folder / FOLDER / "mine.sql", "-- name: mine\n-- what I ask\nSELECT :n AS n;\n")
     client = await serving(folder)
     async with client.get("/api/questions") as answer:
         named = [each["name"] for each in await answer.json()]
