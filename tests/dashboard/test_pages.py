@@ -155,7 +155,7 @@ async def test_a_question_without_end_is_stopped(client, monkeypatch):
     monkeypatch.setattr("crawler.dashboard.desk.Desk.ask.__defaults__", (0.2,))
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
-    page = await read(client, f"/ask?sql={quote(endless)}", status=400)
+    page = await read(client, f"/ask?sql={quote(endless)}", status=503)
 
     assert "longer than 0.2 s" in said(page)
     assert 200 == (await client.get("/healthz")).status
