@@ -263,7 +263,7 @@ class Steering:
         host_id = await self._host(command.host)
         async with self._feeder.idle_hands(), self._frontier.exclusive():
             self._withdraw(lambda request: request.host_id == host_id)
-            why = "put off by hand"
+            why = "by hand"
             self._schedule.park(host_id, why, self._clock.now())
             await editing.put_off(self._frontier, host_id, why)
         return Answer(f"{command.host} is put off beyond this run")

@@ -209,7 +209,7 @@ async def test_a_host_that_is_put_off_is_asked_in_the_next_run(site, crawl, paus
     await steering.do(Park("127.0.0.1"))
     await steering.do(Resume())
 
-    assert ("parked", (("127.0.0.1", "put off by hand", 1),)) == ((summary := await task).outcome, summary.parked)
+    assert ("parked", (("127.0.0.1", "by hand", 1),)) == ((summary := await task).outcome, summary.parked)
     assert {"/": 1} == site.counts
     await crawl(site.url("/"))
     assert 1 == site.counts["/a"]
