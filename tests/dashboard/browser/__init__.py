@@ -1,0 +1,1 @@
+"""The pages of the dashboard in a browser that people use: Chromium, driven over its DevTools protocol."""

@@ -1,0 +1,104 @@
+"""The live page while a crawl runs: it moves, keeps what somebody has set up, and tells when it hears no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+PAGES = "Number((document.querySelector('[data-key=pages] .value') ?? {}).textContent?.replaceAll(',', ''))"
+SHOWN_HOSTS = "[...document.querySelectorAll('#hosts tbody tr')].map(row => row.cells[0].innerText)"
+LOST = "[...document.querySelectorAll('[role=alert]')].find(each => each.checkVisibility())?.innerText"
+
+
+async def news(page, times: int = 3) -> None:
+    """Wait until the page has drawn so many more pages of the crawl."""
+    for _ in range(times):
+        await page.until(f"{PAGES} > {await page.js(PAGES)}")
+
+
+async def test_numbers_move_without_a_reload(crawl, page):
+    await page.go(crawl.url)
+    began = await page.js(PAGES)
+    await page.until(f"{PAGES} > {began + 20}")
+
+    verdict, title = await page.js("[document.querySelector('main h1').textContent, document.title]")
+    assert verdict.startswith("Runs well")
+    assert f"{verdict} · crawl" == title
+    assert 1 == page.asked.count(crawl.url)
+
+
+async def test_what_is_shown_is_what_the_crawl_says(crawl, page):
+    await page.go(crawl.url)
+    await page.until(f"{SHOWN_HOSTS}.length > 20")
+    said = await crawl.says()
+    await page.until(f"{PAGES} >= {said.snapshot.pages}")
+    later = (await crawl.says()).snapshot.pages
+
+    assert said.snapshot.pages <= await page.js(PAGES) <= later + 24
+    assert {host.host for host in said.view.hosts} == set(await page.js(SHOWN_HOSTS))
+
+
+async def test_filter_order_and_scrolling_of_the_hosts_are_kept_while_data_arrives(crawl, page):
+    await page.go(crawl.url)
+    await page.until(f"{SHOWN_HOSTS}.length > 20")
+    await page.js("document.querySelector('#hosts thead [data-key=host] button').click()")
+    box = await page.find("searchbox", "Filter")
+    await box.fill("0.0.1")
+    await page.until(f"{SHOWN_HOSTS}.length === 11")
+    await page.js("document.querySelector('#hosts').closest('.scroll').style.setProperty('max-height', '120px')")
+    await page.js("document.querySelector('#hosts').closest('.scroll').scrollTop = 100")
+    await news(page)
+
+    assert "0.0.1" == await box.js("el => el.value")
+    assert [f"127.0.0.{host}" for host in (1, *range(10, 20))] == await page.js(SHOWN_HOSTS)
+    assert "ascending" == await page.js("document.querySelector('#hosts thead [data-key=host]').getAttribute('aria-sort')")
+    assert 100 == await page.js("document.querySelector('#hosts').closest('.scroll').scrollTop")
+
+
+async def test_a_server_that_goes_away_is_told_and_found_again_when_it_is_back(crawl, page):
+    page.forgiven = ("ERR_CONNECTION_REFUSED", "Connection closed", "WebSocket")
+    async with serving(crawl.folder) as first:
+        await page.go(first.secret_url)
+        await page.until("!document.querySelector('#pause').disabled")
+    await page.shows("The dashboard has ended")
+    assert "tries again by itself" in await page.js(LOST)
+    assert [True, "Not connected: nothing can be changed now."] == await page.js(
+        "[document.querySelector('#pause').disabled, document.querySelector('.acts .steer-note').innerText]"
+    )
+
+    async with serving(crawl.folder, port=first.port, token=first.token):
+        await page.until(f"!({LOST})")
+        await news(page)
+        await page.until("!document.querySelector('#pause').disabled")
+
+
+async def test_a_server_with_another_token_takes_no_changes_from_pages_of_before(crawl, page):
+    page.forgiven = ("ERR_CONNECTION_REFUSED", "Connection closed", "WebSocket", "403")
+    async with serving(crawl.folder) as first:
+        await page.go(first.secret_url)
+        await page.until("!document.querySelector('#pause').disabled")
+    async with serving(crawl.folder, port=first.port):
+        await page.shows("To steer, open the address that the terminal shows.")
+
+    assert await page.js("document.querySelector('#pause').disabled")
+
+
+@pytest.mark.parametrize(("motion", "moves"), [("no-preference", True), ("reduce", False)])
+async def test_nothing_moves_for_those_who_ask_for_no_motion(crawl, page, motion, moves):
+    await page.prefer(motion=motion)
+    await page.go(crawl.url)
+    await page.find("button", "Colours: Auto")
+    moved = await page.js("""(async () => {
+        let most = 0;
+        for (const times of [1, 2, 3]) {
+            document.querySelector('#theme').click();
+            await new Promise(requestAnimationFrame);
+            most = Math.max(most, document.getAnimations().length);
+        }
+        return most;
+    })()""")
+
+    assert moves == (moved > 0)
