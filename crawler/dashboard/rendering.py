@@ -7,7 +7,7 @@ from functools import cache
 import jinja2
 from aiohttp import web
 
-from crawler.text import encodable
+from crawler.text import encodable, safe
 from crawler.version import __version__
 
 NAME = web.AppKey("name", str)
@@ -32,7 +32,7 @@ def render(request: web.Request, template: str, *, here: str, title: str, **valu
     """Return a page as text."""
     app = request.app
     text = templates().get_template(template).render(
-        name=app[NAME], folder=app[FOLDER], here=here, title=title, version=__version__, searchable=app[SEARCHABLE]["there"], **values
+        name=app[NAME], folder=app[FOLDER], here=here, title=safe(title), version=__version__, searchable=app[SEARCHABLE]["there"], **values
     )
     return encodable(text)
 
@@ -45,4 +45,5 @@ def page(request: web.Request, template: str, *, here: str, title: str, status: 
 
 def error_page(request: web.Request, status: int, message: str, hint: str = "") -> str:
     """Return the page that says what went wrong."""
+    message, hint = safe(message), safe(hint)       # they quote what was asked for
     return render(request, "error.html", here="", title=message, status=status, message=message, hint=hint)

@@ -21,6 +21,7 @@ from crawler.query.errors import QueryError
 from crawler.query.explain import explain
 from crawler.query.facts import Explanation, Stored
 from crawler.query.reader import Reader
+from crawler.text import safe
 
 SOURCE = 256 * 1024
 """Bytes of a stored page that are shown."""
@@ -83,7 +84,7 @@ async def show_stored(request: web.Request) -> web.StreamResponse:
     charset = stored.charset if known and stored.charset else encodings.encoding_of(source, stored.mime)
     return page(
         request, "stored.html", here="explain", title=f"Stored: {asked}", url=asked, source=encodings.decode(source, charset), cut=cut,
-        text=text, mime=stored.mime or "no media type", bytes=words.size(stored.bytes or 0), download=_href("/stored/file", asked),
+        text=text, mime=safe(stored.mime or "no media type"), bytes=words.size(stored.bytes or 0), download=_href("/stored/file", asked),
         error=None, hint=None,
     )  # fmt: skip
 
