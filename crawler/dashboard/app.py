@@ -112,8 +112,11 @@ async def say_goodbye(app: web.Application) -> None:
         return
     bye = msgspec.json.encode({"bye": "The dashboard has ended. To look at the crawl again: crawler serve."})
 
+    last = await app[api.WATCH].look(fresh=True)
+
     async def leave(socket: web.WebSocketResponse) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError):
+            await socket.send_frame(last.encoded, WSMsgType.TEXT)
             await socket.send_frame(bye, WSMsgType.TEXT)
             await socket.close(code=WSCloseCode.GOING_AWAY, drain=False)
 

@@ -29,6 +29,8 @@ PAGE = 100
 """Rows of one page."""
 FURTHEST = 100_000
 """Rows behind which one turns no further; a download has all of them."""
+WORTH_TELLING = 0.1
+"""Seconds that an answer took from which it is told."""
 LONGEST = 300
 """Characters of a value that are shown."""
 DOWNLOAD_TIMEOUT = 120.0
@@ -195,7 +197,8 @@ def _page(request: web.Request, listing: Listing, sheet: Sheet, *, start: int, e
     return page(
         request, "list.html", here=listing.here, title=listing.heading, heading=listing.heading, meaning=listing.meaning,
         notes=listing.notes, sql=listing.sql, filters=listing.filters, params=listing.params, columns=sheet.columns, rows=sheet.rows,
-        start=start, took=words.span(sheet.took) if sheet.columns else "", error=error and error.message, hint=error and error.hint,
+        start=start, took=words.span(sheet.took) if sheet.took >= WORTH_TELLING else "",
+        error=error and error.message, hint=error and error.hint,
         status=200 if error is None else status_of(error), **links, **downloads,
     )  # fmt: skip
 

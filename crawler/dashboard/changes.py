@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from crawler import words
 from crawler.control.dialogue import ask
 from crawler.control.editing import edit
 from crawler.core import seeds
@@ -143,7 +144,7 @@ async def urls(request: web.Request) -> web.Response:
         return _json(Changed("0 URLs: nothing to change", 0))
     changed, busy, running = await desk.run(lambda: edit(desk.folder, wanted.action, chosen.rows, selection.words, lambda _: None))
     later = "" if running else "; the next run asks for them" if wanted.action in ("retry", "requeue") else ""
-    return _json(Changed(f"{wanted.action}: {changed:,} URLs{later}", changed, busy))
+    return _json(Changed(f"{wanted.action}: {words.count(changed, 'URL')}{later}", changed, busy))
 
 
 def _command(wanted: Control) -> dict[str, object]:

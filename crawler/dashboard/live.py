@@ -92,10 +92,12 @@ class Watch:
         self._status: Status | None = None
         self._status_due = 0.0
 
-    async def look(self) -> Looked:
-        """Return a look that is no older than half the time between two of them."""
+    async def look(self, *, fresh: bool = False) -> Looked:
+        """Return a look that is no older than half the time between two of them; *fresh*: of now."""
         async with self._looking:
-            if self._last is None or time.monotonic() - self._last.at > EVERY / 2:
+            if fresh:
+                self._status_due = 0.0
+            if fresh or self._last is None or time.monotonic() - self._last.at > EVERY / 2:
                 self._last = await self._looked()
             return self._last
 
@@ -182,16 +184,16 @@ def _phase_words(status: Status, snapshot: Snapshot | None, phase: Phase) -> str
 def _tiles(status: Status, seen: Snapshot, view: View) -> tuple[Tile, ...]:
     wrong = sum(view.wrong.values())
     mostly = ", ".join(f"{times:,} × {safe(word)}" for word, times in list(view.wrong.items())[:2])  # noqa: RUF001 - the sign that is meant
-    end = standing.when(status.eta)
-    known = end.startswith("in ")
+    end, _, by = standing.when(status.eta).partition(", by ")
+    known, until = end.startswith("in "), f"by {by}" if by else ""
     growth = "" if status.frontier is None else standing.TRENDS[status.frontier.trend]
     return (
         Tile("pages", "pages", f"{seen.pages:,}", f"{seen.run_pages:,} in this run"),
         Tile("speed", "pages a second", words.rate(seen.pages_per_second).removesuffix("/s"), "over ten seconds"),
         Tile("received", "received a second", words.size(seen.bytes_per_second), f"{words.size(seen.bytes)} in this run"),
-        Tile("errors", "errors", f"{seen.errors:,}", mostly, "warn" if wrong else ""),
+        Tile("errors", "errors", f"{seen.errors:,}", mostly if seen.errors else "", "warn" if wrong and seen.errors else ""),
         Tile("waiting", "URLs waiting", f"{seen.queued:,}", growth or _GROWTH[seen.trend]),
-        Tile("end", "to go", end.removeprefix("in ") if known else "no estimate", "" if known else end.removeprefix("no estimate: ")),
+        Tile("end", "to go", end.removeprefix("in ") if known else "no estimate", until if known else end.removeprefix("no estimate: ")),
         Tile("flight", "in flight", f"{seen.in_flight:,}", f"to {words.count(seen.hosts, 'host')} in hand"),
         Tile("lag", "event loop late by", f"{view.lag * 1000:,.0f} ms", "at most, lately", "bad" if view.lag > verdict.LATE else ""),
         Tile("memory", "memory", words.size(view.memory), "of the crawling process"),

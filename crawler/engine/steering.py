@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from crawler import words
 from crawler.clock import Clock
 from crawler.core import urls
 from crawler.core.metrics import Snapshot, View
@@ -205,7 +206,8 @@ class Steering:
         if self._feeder.paused:
             raise Refused("the crawl is paused already", "Try crawler control resume.")
         self._feeder.pause(paused=True)
-        return Answer(f"paused; {self._feeder.busy:,} requests in flight still land", paused=True)
+        flying = words.count(self._feeder.busy, "request")
+        return Answer(f"paused; {flying} in flight may still land", paused=True)
 
     async def _resume(self, _: Resume) -> Answer:
         if not self._feeder.paused:
@@ -217,7 +219,8 @@ class Steering:
         self._crawl.stop(self._terminate)
         if command.now:
             self._crawl.stop(self._terminate)
-        return Answer("stops; what is in flight is dropped" if command.now else f"stops; {self._feeder.busy:,} requests in flight may land")
+        flying = words.count(self._feeder.busy, "request")
+        return Answer("stops; what is in flight is dropped" if command.now else f"stops; {flying} in flight may land")
 
     async def _set(self, command: Set) -> Answer:
         before = self._crawl.settings
@@ -244,7 +247,7 @@ class Steering:
         async with self._feeder.idle_hands():
             new = await self._crawl.sow(command.seeds)
         self._feeder.look()
-        return Answer(f"{new:,} of {len(command.seeds):,} seeds are new and were added", urls=new)
+        return Answer(f"added {new:,} of {words.count(len(command.seeds), 'seed')}", urls=new)
 
     async def _exclude(self, command: Exclude) -> Answer:
         try:
@@ -255,7 +258,8 @@ class Steering:
             await self._crawl.exclude(command.pattern)
             async with self._frontier.exclusive():
                 back = self._withdraw(lambda request: pattern.search(request.url) is not None)
-        return Answer(f"leaves out what matches {command.pattern}, {len(back):,} URLs in hand and all others that wait", urls=None)
+        found = words.count(len(back), "URL")
+        return Answer(f"leaves out what matches {command.pattern}, {found} in hand and all others that wait", urls=None)
 
     # --- hosts ---------------------------------------------------------------------------------------------------
 
@@ -300,7 +304,7 @@ class Steering:
                 self._crawl.forget(rows)
         self._schedule.stirred(self._frontier.grown_hosts())
         self._feeder.look()
-        return Answer(f"{command.action}: {changed:,} URLs", urls=changed, busy=busy)
+        return Answer(f"{command.action}: {words.count(changed, 'URL')}", urls=changed, busy=busy)
 
     def _withdraw(self, unwanted: Callable[[Request], bool]) -> list[Request]:
         """Take out of hand what is not to be asked for, and give it back to the frontier."""

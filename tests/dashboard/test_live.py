@@ -234,7 +234,7 @@ async def test_the_last_word_is_said_when_the_pages_go_away(serving, demo_crawl)
     while (message := await socket.receive()).type.name == "TEXT":
         heard.append(json.loads(message.data))
 
-    assert "crawler serve" in heard[-1]["bye"]
+    assert ("over", True) == (heard[-2]["phase"], "crawler serve" in heard[-1]["bye"])
     await socket.close()
     await closing
 

@@ -68,7 +68,7 @@ def interventions(crawl):
 
 async def test_pause_and_resume(watched):
     assert "running" == (await look(watched))["phase"]
-    assert "paused; 1 requests in flight still land" == (await watched.change(command="pause"))["text"]
+    assert "paused; 1 request in flight may still land" == (await watched.change(command="pause"))["text"]
     await asyncio.sleep(0)
     while (found := await look(watched))["phase"] != "paused":
         pass
@@ -100,7 +100,7 @@ async def test_what_failed_is_tried_again_while_it_runs_and_afterwards(watched, 
     later = await watched.change("/api/urls", action="retry")
     none = await watched.change("/api/urls", action="retry", where="status = 500")
 
-    assert ("retry: 1 URLs; the next run asks for them", 1) == (later["text"], later["urls"])
+    assert ("retry: 1 URL; the next run asks for them", 1) == (later["text"], later["urls"])
     assert "nothing to change" in none["text"]
     assert ("retry", {"why": "all"}) in interventions(watched.crawl)
 
