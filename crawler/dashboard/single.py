@@ -153,12 +153,12 @@ def _href(path: str, asked: str) -> str:
 
 def asked_url(request: web.Request) -> str:
     """Return the URL that a request is about."""
-    asked = request.query.get("url", "").strip()
+    asked = request.query.get("url", "")
     if not asked:
         raise web.HTTPBadRequest(text="which URL? The address has to say ?url=...")
     if len(asked) > LONGEST_ASKED:
         raise web.HTTPBadRequest(text="that URL is longer than any that is crawled")
-    return asked
+    return asked.strip()
 
 
 def _stored(reader: Reader, asked: str) -> tuple[Explanation, Stored]:

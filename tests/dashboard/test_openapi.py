@@ -247,7 +247,7 @@ async def test_a_folder_whose_name_is_no_utf8_is_shown_all_the_same(serving, dem
 
 async def test_refusals_are_as_described(client, token):
     refused = (
-        ("GET", "/api/samples?run=x", {}, 400), ("GET", "/api/explain?url=%20", {}, 400),
+        ("GET", "/api/samples?run=x", {}, 400), ("GET", "/api/explain?url=", {}, 400),
         ("GET", "/api/ask/nothing", {}, 404), ("GET", "/api/live", {"Origin": "http://evil.example"}, 403),
         ("GET", "/api/live", {"Host": "evil.example"}, 421), ("POST", "/api/control", {"Content-Type": "text/plain"}, 415),
     )  # fmt: skip
@@ -255,6 +255,14 @@ async def test_refusals_are_as_described(client, token):
         async with client.request(method, path, headers={TOKEN_HEADER: token, **headers}) as answer:
             assert (status, "application/json") == (answer.status, answer.content_type)
             assert [] == faults(SCHEMAS["Told"], await answer.json())
+
+
+async def test_what_is_no_url_is_explained_as_such(client):
+    """Whatever counts as a space."""
+    for text in (" ", "\x85", "\x1f", "\ufeff", "\u2003", "\x00", "::"):
+        async with client.get("/api/explain", params={"url": text}) as answer:
+            found = await answer.json()
+            assert (200, [], True) == (answer.status, faults(schema_of("/api/explain"), found), bool(found["problem"]))
 
 
 async def test_a_search_answers_as_described(client):
@@ -396,11 +404,17 @@ def copy(demo_crawl, tmp_path):
 
 def test_a_url_as_long_as_may_be_asked_for_comes_through(demo_crawl):
     """Escaped it has twelve bytes a character, more than aiohttp's own limit for the first line of a request."""
+    from urllib.error import HTTPError
     from urllib.request import urlopen
 
     asked = "https://example.org/" + "\U0001f600" * (single.LONGEST_ASKED - 20)
-    with standing(demo_crawl, "t") as base, urlopen(f"{base}/api/explain?url={quote(asked)}", timeout=10) as answer:
-        assert [] == faults(schema_of("/api/explain"), json.load(answer))
+    with standing(demo_crawl, "t") as base:
+        with urlopen(f"{base}/api/explain?url={quote(asked)}", timeout=10) as answer:
+            assert [] == faults(schema_of("/api/explain"), json.load(answer))
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{base}/api/explain?url=+{quote(asked)}", timeout=10)
+        with refused.value as answer:
+            assert (400, []) == (answer.code, faults(SCHEMAS["Told"], json.load(answer)))
 
 
 def test_what_is_no_http_is_answered_and_not_logged(demo_crawl, caplog):
