@@ -52,7 +52,7 @@ def installed() -> str | None:
 @contextmanager
 def started(program: str, folder: Path) -> Iterator[str]:
     """Run a browser with a profile in *folder* for the length of the block; yield the address of its DevTools."""
-    words = [program, *_FLAGS, f"--user-data-dir={folder}", "about:blank"]
+    words = [program, *_FLAGS, f"--user-data-dir={folder}", "--no-startup-window"]
     with (folder / "said.txt").open("wb") as said, subprocess.Popen(words, stdout=said, stderr=said, stdin=subprocess.DEVNULL) as process:
         try:
             yield _address(process, folder / "DevToolsActivePort")
@@ -194,13 +194,13 @@ class Page:
             raise RuntimeError(f"{script[:300]}: {json.dumps(answer['exceptionDetails'])[:600]}")
         return answer["result"].get("value")
 
-    async def until(self, script: str) -> object:
-        """Wait until an expression is true in the page, and return it. Raises AssertionError with what is seen instead."""
+    async def until(self, script: str) -> None:
+        """Wait until an expression is true in the page. Raises AssertionError with what is seen instead."""
         end = time.monotonic() + DEADLINE
         while True:
             with contextlib.suppress(RuntimeError):     # the page may be on its way to another
-                if value := await self.js(script):
-                    return value
+                if await self.js(f"Boolean({script})"):
+                    return
             assert time.monotonic() < end, f"never: {script[:500]}\n{(await self.text())[:1500]}\n{self.said}"
             await asyncio.sleep(GLANCE)
 

@@ -28,7 +28,7 @@ from .chromium import MISSING, Page, connected, installed, started
 
 together = pytest_asyncio.fixture(scope="package", loop_scope="package")
 
-HOSTS, DELAY = 24, 0.8
+HOSTS, DELAY = 24, 1.0
 """Of the endless site: more than the table of hosts can show without scrolling; and seconds between two requests to one of them."""
 
 
@@ -53,12 +53,38 @@ async def tab(chromium):
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def page(tab):
-    """A tab as new. In no test may a page have anything to complain of, nor ask anybody but the server that it came from."""
-    yield tab
-    complaints, elsewhere = tab.complaints(*tab.forgiven), foreign(tab)
+    """A tab as new."""
     await tab.begin()
-    assert [] == complaints
-    assert [] == elsewhere
+    yield tab
+    blameless(tab)
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def steered(crawl, tab):
+    """The live page as it is opened from the terminal, once it may change the crawl; tests that follow each other share it."""
+    if tab.visited[:1] != [crawl.secret_url] or crawl.url != await tab.js("location.href"):
+        await tab.begin()
+        await tab.go(crawl.secret_url)
+    await tab.until("document.querySelector('#pause:not(:disabled)') && !document.querySelector('dialog[open]')")
+    yield tab
+    blameless(tab)
+    tab.forgiven = ()
+    tab.said.clear()
+    if (await crawl.says()).paused:
+        await ask(crawl.folder, {"command": "resume"})
+    await tab.js(TIDY)
+
+
+TIDY = """for (const form of document.querySelectorAll('#steer form')) form.reset();
+document.activeElement?.blur();
+for (const each of document.querySelectorAll('#filter')) { each.value = ''; each.dispatchEvent(new Event('input')) }
+document.querySelector('#answer button')?.click()"""
+
+
+def blameless(page: Page) -> None:
+    """Raise where a page had anything to complain of, or asked anybody but the server that it came from. True for every test."""
+    assert [] == page.complaints(*page.forgiven)
+    assert [] == foreign(page)
 
 
 def foreign(page: Page) -> list[str]:
@@ -70,7 +96,7 @@ def foreign(page: Page) -> list[str]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch) -> None:
     """Look more often than once a second: tests wait for what they look for."""
-    monkeypatch.setattr("crawler.dashboard.live.EVERY", 0.15)
+    monkeypatch.setattr("crawler.dashboard.live.EVERY", 0.1)
     monkeypatch.setattr("crawler.dashboard.live.STATUS_EVERY", 0.3)
     monkeypatch.setattr("crawler.dashboard.live.STATUS_SHARE", 1.0)
 

@@ -7,9 +7,6 @@ import json
 import time
 
 import pytest
-import pytest_asyncio
-
-from crawler.control.dialogue import ask
 
 from .chromium import DEADLINE, GLANCE
 from .test_live import news
@@ -30,16 +27,6 @@ async def until(crawl, wanted):
     return said
 
 
-@pytest_asyncio.fixture(loop_scope="package")
-async def steered(crawl, page):
-    """The live page as it is opened from the terminal, once it may change the crawl."""
-    await page.go(crawl.secret_url)
-    await page.until("!document.querySelector('#pause').disabled")
-    yield page
-    if (await crawl.says()).paused:
-        await ask(crawl.folder, {"command": "resume"})
-
-
 async def answered(page, words: str) -> None:
     await page.until(f"({ANSWER}).includes({json.dumps(words)})")
 
@@ -47,10 +34,9 @@ async def answered(page, words: str) -> None:
 async def test_the_token_leaves_the_address_and_goes_nowhere_but_into_the_header(crawl, steered):
     await (await steered.find("button", "Pause")).click()
     await until(crawl, lambda said: said.paused)
-    await steered.go(crawl.url + "list/pages")
     entries = (await steered.say("Page.getNavigationHistory"))["entries"]
     await steered.go(crawl.url)
-    await steered.until("!document.querySelector('#pause').disabled")      # it is known again
+    await steered.until("document.querySelector('#pause:not(:disabled)')")      # it is known again
 
     told = [name for headers in steered.sent for name, value in headers.items() if crawl.token in value]
     assert {"X-Crawler-Token"} == set(told)
