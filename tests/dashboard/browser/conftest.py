@@ -28,7 +28,7 @@ from .chromium import MISSING, Page, connected, installed, started
 
 together = pytest_asyncio.fixture(scope="package", loop_scope="package")
 
-HOSTS, DELAY = 24, 1.0
+HOSTS, DELAY = 24, 0.8
 """Of the endless site: more than the table of hosts can show without scrolling; and seconds between two requests to one of them."""
 
 

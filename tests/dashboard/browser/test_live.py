@@ -9,14 +9,21 @@ from .conftest import serving
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 PAGES = "Number((document.querySelector('[data-key=pages] .value') ?? {}).textContent?.replaceAll(',', ''))"
+HEARD = "document.querySelector('#phase').textContent"
 SHOWN_HOSTS = "[...document.querySelectorAll('#hosts tbody tr')].map(row => row.cells[0].innerText)"
 LOST = "[...document.querySelectorAll('[role=alert]')].find(each => each.checkVisibility())?.innerText"
 
 
 async def news(page, times: int = 3) -> None:
-    """Wait until the page has drawn so many more pages of the crawl."""
+    """Wait until the page has heard of the crawl so many times more."""
     for _ in range(times):
-        await page.until(f"{PAGES} > {await page.js(PAGES)}")
+        known = await page.js(HEARD)
+        await page.until(f"{HEARD} !== {known!r}")
+
+
+async def new_pages(page) -> None:
+    """Wait until the page shows more pages of the crawl."""
+    await page.until(f"{PAGES} > {await page.js(PAGES)}")
 
 
 async def test_numbers_move_without_a_reload(crawl, page):
@@ -25,7 +32,6 @@ async def test_numbers_move_without_a_reload(crawl, page):
     await page.until(f"{PAGES} > {began + 20}")
 
     verdict, title = await page.js("[document.querySelector('main h1').textContent, document.title]")
-    assert verdict.startswith("Runs well")
     assert f"{verdict} · crawl" == title
     assert 1 == page.asked.count(crawl.url)
 
@@ -51,6 +57,7 @@ async def test_filter_order_and_scrolling_of_the_hosts_are_kept_while_data_arriv
     await page.js("document.querySelector('#hosts').closest('.scroll').style.setProperty('max-height', '120px')")
     await page.js("document.querySelector('#hosts').closest('.scroll').scrollTop = 100")
     await news(page)
+    await new_pages(page)
 
     assert "0.0.1" == await box.js("el => el.value")
     assert [f"127.0.0.{host}" for host in (1, *range(10, 20))] == await page.js(SHOWN_HOSTS)
@@ -71,7 +78,7 @@ async def test_a_server_that_goes_away_is_told_and_found_again_when_it_is_back(c
 
     async with serving(crawl.folder, port=first.port, token=first.token):
         await page.until(f"!({LOST})")
-        await news(page)
+        await new_pages(page)
         await page.until("!document.querySelector('#pause').disabled")
 
 
