@@ -282,7 +282,7 @@ def check(steps: int, examples: int, *, shrink: bool = True) -> None:
 
 
 def test_sqlite_and_memory_tell_the_same_story_whatever_happens():
-    check(steps=30, examples=40)
+    check(steps=30, examples=25)
 
 
 @pytest.mark.long

@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -42,6 +42,16 @@ _REQUESTS = {
     "Network.requestWillBeSent": lambda about: about["request"]["url"],
     "Network.webSocketCreated": lambda about: about["url"],
 }
+
+
+async def eventually(wanted: Callable[[], object]) -> object:
+    """Return what a function returns once that is true. Raises AssertionError when it never is."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        if found := wanted():
+            return found
+        assert time.monotonic() < end, "never"
+        await asyncio.sleep(GLANCE)
 
 
 def installed() -> str | None:

@@ -18,6 +18,7 @@ from crawler.control import server
 from crawler.core.metrics import Flying, HostView, Recent, Snapshot, View, Waiting
 from crawler.engine.steering import Answer
 
+from .chromium import eventually
 from .conftest import Crawling, ParserHere, serving, site, together
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -186,9 +187,7 @@ async def test_a_stored_page_is_never_opened_as_a_page(hostile, page, tmp_path):
     await page.go(f"{hostile.url}stored?{urlencode({'url': hostile.urls[0]})}")
     with pytest.raises(RuntimeError, match="ERR_ABORTED"):
         await page.go(f"{hostile.url}stored/file?{urlencode({'url': hostile.urls[0]})}")
-    async with asyncio.timeout(30):
-        while [done := each for each in page.browser.downloads.values() if each.get("state") == "completed"] == []:
-            await asyncio.sleep(0.02)
+    done = await eventually(lambda: next((each for each in page.browser.downloads.values() if each.get("state") == "completed"), None))
 
     assert "page.txt" == done["suggestedFilename"]
     assert f"<script>{OWN}</script>" in (tmp_path / done["guid"]).read_text()
@@ -251,9 +250,7 @@ async def test_the_policy_stops_what_would_have_got_in(hostile, page, canary, by
     await page.js(BREAK_IN % {"port": canary.port})
     page.forgiven = ("ERR_", "Content Security Policy", "ContentSecurityPolicyIssue", "status of")
     if bypassed:        # these tests would have noticed
-        async with asyncio.timeout(30):
-            while len(canary.asked) < 3:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: len(canary.asked) >= 3)
         canary.asked.clear()
     page.asked.clear()
 

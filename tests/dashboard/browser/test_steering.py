@@ -116,7 +116,7 @@ async def test_a_seed_is_added_and_its_answer_shown(crawl, steered):
     await (await steered.find("textbox", "Seed")).fill(f"http://127.0.0.1:{crawl.site}/1000001 depth=0")
     await (await steered.find("button", "Add")).click()
 
-    await answered(steered, "added 1 of 1 seed")
+    await answered(steered, "Added 1 of 1 seed")
     await steered.until("document.querySelector('#seed input').value === ''")
     await steered.go(f"{crawl.url}explain?url=http://127.0.0.1:{crawl.site}/1000001")
     await steered.shows("seed")
