@@ -25,6 +25,9 @@ from crawler.text import safe
 
 SOURCE = 256 * 1024
 """Bytes of a stored page that are shown."""
+PARSED = 64 * 1024
+"""Bytes of it that are read for its text where no index has it: half a second for the worst of markup, in which nobody else is answered."""
+MARKUP = ("text/html", "application/xhtml+xml")
 LONGEST_ASKED = 8 * 1024
 """Characters of a URL that somebody may ask for: some more than a crawl takes, as in a line of a seed file."""
 RESULTS = 50
@@ -69,7 +72,8 @@ async def show_stored(request: web.Request) -> web.StreamResponse:
     def read(reader: Reader) -> tuple[Stored, bytes, str | None]:
         found, stored = _stored(reader, asked)
         with open_body(reader.file.parent, stored.file or "", stored.offset, stored.length) as body:
-            return stored, body.read(SOURCE), _text(reader, found)
+            source = body.read(SOURCE)
+        return stored, source, _indexed(reader, found) or _text_of(source, stored)
 
     try:
         stored, source, text = await request.app[DESK].ask(read)
@@ -80,12 +84,10 @@ async def show_stored(request: web.Request) -> web.StreamResponse:
         source, cut = b"", "It is no text; the file can be taken away."
     elif (stored.bytes or 0) > SOURCE:
         cut = f"The first {words.size(SOURCE)} of {words.size(stored.bytes or 0)}."
-    known = stored.charset in encodings.ENCODINGS
-    charset = stored.charset if known and stored.charset else encodings.encoding_of(source, stored.mime)
     return page(
-        request, "stored.html", here="explain", title=f"Stored: {asked}", url=asked, source=encodings.decode(source, charset), cut=cut,
-        text=text, mime=safe(stored.mime or "no media type"), bytes=words.size(stored.bytes or 0), download=_href("/stored/file", asked),
-        error=None, hint=None,
+        request, "stored.html", here="explain", title=f"Stored: {asked}", url=asked, cut=cut,
+        source=encodings.decode(source, _charset(source, stored)), text=text, mime=safe(stored.mime or "no media type"),
+        bytes=words.size(stored.bytes or 0), download=_href("/stored/file", asked), error=None, hint=None,
     )  # fmt: skip
 
 
@@ -169,7 +171,22 @@ def _stored(reader: Reader, asked: str) -> tuple[Explanation, Stored]:
     return found, stored
 
 
-def _text(reader: Reader, found: Explanation) -> str | None:
+def _text_of(source: bytes, stored: Stored) -> str | None:
+    """Return the text of a page that is in no index, of its beginning."""
+    if stored.mime not in MARKUP:
+        return None
+    from crawler.core import soup  # bs4 and lexbor take 100 ms that whoever looks at numbers must not
+
+    return soup.whole_of(encodings.decode(source[:PARSED], _charset(source, stored)))
+
+
+def _charset(source: bytes, stored: Stored) -> str:
+    """Return the encoding in which a page was read for links; where it was not, the one that it has."""
+    known = stored.charset
+    return known if known is not None and known in encodings.ENCODINGS else encodings.encoding_of(source, stored.mime)
+
+
+def _indexed(reader: Reader, found: Explanation) -> str | None:
     """Return the text of a page that is in the search index."""
     if found.known is None or reader.one("SELECT 1 FROM meta WHERE key = 'index'") is None:
         return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
 import shutil
+import sqlite3
 from urllib.parse import quote
 
 import lxml.html
@@ -191,11 +193,27 @@ async def test_a_stored_page_is_shown_as_text_and_sent_as_a_file(client, demo_cr
         sent = await answer.read()
 
     assert source.decode().strip() in [text.strip() for text in page.xpath("//pre//text()")]
+    assert ["Text", "Source"] == page.xpath("//main//summary/text()")
     assert source == sent
     assert "text/plain" == answer.content_type
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert "nosniff" == answer.headers["X-Content-Type-Options"]
+
+
+async def test_a_page_that_is_in_no_index_has_a_text_too(serving, demo_crawl, tmp_path, asked):
+    folder = shutil.copytree(demo_crawl, tmp_path / "bare")
+    with contextlib.closing(sqlite3.connect(folder / "crawl.db", isolation_level=None)) as db:
+        db.execute("DELETE FROM page_text")
+    client = await serving(folder)
+    [(url, file)] = await asked("SELECT url, file FROM pages WHERE mime = 'text/html' AND lang = 'en' ORDER BY bytes LIMIT 1")
+    words = lxml.html.fromstring((folder / file).read_bytes()).xpath("//p")[0].text_content().split()[:5]
+
+    page = await read(client, f"/stored?url={quote(url, safe='')}")
+
+    assert " ".join(words) in " ".join(page.xpath("//pre[@class='prose']")[0].text_content().split())
+    (folder / file).write_bytes(b"<div>" * 200_000)     # the worst that lexbor knows is cut before it is read
+    await read(client, f"/stored?url={quote(url, safe='')}")
 
 
 async def test_what_is_not_stored_is_said_to_be_so(client, asked):
