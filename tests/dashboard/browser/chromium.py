@@ -19,7 +19,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 MISSING = "no browser to test with: install Chromium (Debian and Ubuntu: apt install chromium)"
 DEADLINE = 30.0
 """Seconds after which a condition counts as never met: generous, as machines that test are busy."""
-GLANCE = 0.02
+GLANCE = 0.03
 
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run", "--disable-extensions",
@@ -147,6 +147,8 @@ class Page:
         """Headers of requests as they went out."""
         self.statuses: dict[str, int] = {}
         """URL -> status of the latest answer."""
+        self.frames = 0
+        """Messages that came over WebSockets."""
         self.visited: list[str] = []
         self.forgiven: tuple[str, ...] = ()
         """Parts of what may be said: what a test sets off on purpose."""
@@ -177,6 +179,8 @@ class Page:
             self.sent.append(about["headers"])
         elif method == "Network.responseReceived":
             self.statuses[about["response"]["url"]] = about["response"]["status"]
+        elif method == "Network.webSocketFrameReceived":
+            self.frames += 1
         elif method == "Page.loadEventFired":
             self._loaded.set()
         if method == "Page.javascriptDialogOpening":

@@ -28,7 +28,7 @@ from .chromium import MISSING, Page, connected, installed, started
 
 together = pytest_asyncio.fixture(scope="package", loop_scope="package")
 
-HOSTS, DELAY = 24, 0.8
+HOSTS, DELAY = 20, 1.0
 """Of the endless site: more than the table of hosts can show without scrolling; and seconds between two requests to one of them."""
 
 
@@ -77,6 +77,8 @@ async def steered(crawl, tab):
 
 TIDY = """for (const form of document.querySelectorAll('#steer form')) form.reset();
 document.activeElement?.blur();
+for (const each of document.querySelectorAll('.scroll')) each.removeAttribute('style');
+for (const each of document.querySelectorAll('[aria-sort] button')) { each.click(); each.closest('[aria-sort]')?.querySelector('button').click() }
 for (const each of document.querySelectorAll('#filter')) { each.value = ''; each.dispatchEvent(new Event('input')) }
 document.querySelector('#answer button')?.click()"""
 
@@ -96,8 +98,8 @@ def foreign(page: Page) -> list[str]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch) -> None:
     """Look more often than once a second: tests wait for what they look for."""
-    monkeypatch.setattr("crawler.dashboard.live.EVERY", 0.1)
-    monkeypatch.setattr("crawler.dashboard.live.STATUS_EVERY", 0.3)
+    monkeypatch.setattr("crawler.dashboard.live.EVERY", 0.2)
+    monkeypatch.setattr("crawler.dashboard.live.STATUS_EVERY", 0.5)
     monkeypatch.setattr("crawler.dashboard.live.STATUS_SHARE", 1.0)
 
 
@@ -193,13 +195,20 @@ async def site(answer, hosts: int = 1) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def endless(request: web.Request) -> web.Response:
-    """Answer with a page that leads to two more, and every fifth time with none."""
-    number = int(request.path.strip("/") or 1) if request.path.strip("/").isdecimal() or request.path == "/" else 0
-    if number % 5 == 0:
-        return web.Response(status=404, text="not here")
-    links = "".join(f'<a href="/{target}">{target}</a> ' for target in (2 * number, 2 * number + 1))
-    return web.Response(text=f"<!doctype html><title>Page {number}</title>{links}", content_type="text/html")
+class Endless:
+    """A site of which each page leads to two more, and every fifth is not there. Counts what is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        path = request.path.strip("/") or "1"
+        number = int(path) if path.isdecimal() else 0
+        if number % 5 == 0:
+            return web.Response(status=404, text="not here")
+        links = "".join(f'<a href="/{target}">{target}</a> ' for target in (2 * number, 2 * number + 1))
+        return web.Response(text=f"<!doctype html><title>Page {number}</title>{links}", content_type="text/html")
 
 
 @asynccontextmanager
@@ -208,11 +217,12 @@ async def crawling(folder: Path) -> AsyncIterator[Served]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("crawler.engine.crawler.ParserPool", ParserHere)
         async with AsyncExitStack() as stack:
-            port = await stack.enter_async_context(site(endless, HOSTS))
+            endless = Endless()
+            port = await stack.enter_async_context(site(endless.answer, HOSTS))
             seeds = [f"http://127.0.0.{host}:{port}/" for host in range(1, HOSTS + 1)]
             await stack.enter_async_context(Crawling(folder, seeds, delay=DELAY).running())
             one = await stack.enter_async_context(serving(folder))
-            one.site = port
+            one.site, one.asked = port, lambda: endless.asked
             yield one
 
 

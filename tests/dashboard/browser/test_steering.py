@@ -9,7 +9,7 @@ import time
 import pytest
 
 from .chromium import DEADLINE, GLANCE
-from .test_live import news
+from .test_live import READY, news
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -36,7 +36,7 @@ async def test_the_token_leaves_the_address_and_goes_nowhere_but_into_the_header
     await until(crawl, lambda said: said.paused)
     entries = (await steered.say("Page.getNavigationHistory"))["entries"]
     await steered.go(crawl.url)
-    await steered.until("document.querySelector('#pause:not(:disabled)')")      # it is known again
+    await steered.until(READY)      # it is known again
 
     told = [name for headers in steered.sent for name, value in headers.items() if crawl.token in value]
     assert {"X-Crawler-Token"} == set(told)
@@ -48,13 +48,15 @@ async def test_the_token_leaves_the_address_and_goes_nowhere_but_into_the_header
 
 async def test_the_button_pauses_the_crawl_and_resumes_it(crawl, steered):
     await (await steered.find("button", "Pause")).click()
-    paused = await until(crawl, lambda said: said.paused and not said.snapshot.in_flight)
+    await until(crawl, lambda said: said.paused and not said.snapshot.in_flight)
+    asked = crawl.asked()
     await steered.shows("Paused: nothing is asked for until somebody resumes it")
     resume = await steered.find("button", "Resume")
-    assert paused.snapshot.pages == (await crawl.says()).snapshot.pages
+    await news(steered)
+    assert asked == crawl.asked()
 
     await resume.click()
-    await until(crawl, lambda said: not said.paused and said.snapshot.pages > paused.snapshot.pages)
+    await until(crawl, lambda said: not said.paused and crawl.asked() > asked)
     await steered.find("button", "Pause")
 
 
@@ -74,20 +76,20 @@ async def test_the_key_p_pauses_and_resumes_and_is_a_letter_where_somebody_types
     await until(crawl, lambda said: not said.paused)
 
 
-@pytest.mark.parametrize("token", ["", "#token=wrong"])
-async def test_without_the_token_nothing_can_be_changed_and_the_page_says_why(crawl, page, token):
+async def test_without_the_token_nothing_can_be_changed_and_the_page_says_why(crawl, page):
     page.forgiven = ("403",)
-    await page.go(crawl.url + token)
-    await news(page, 1)
-    await page.shows("To steer, open the address that the terminal shows.")
+    await page.go(crawl.url)
+    for token in ("", "#token=wrong"):
+        await page.js(f"location.hash = {token!r}")
+        await news(page)
+        await page.shows("To steer, open the address that the terminal shows.")
 
-    changes = await page.js(CHANGES)
-    assert {"Pause", "Stop…", "Set", "Add", "Leave out", "delay"} <= {name for name, _ in changes}
-    assert [] == [name for name, enabled in changes if enabled]
-    await page.press("p")
-    await news(page, 1)
-    assert not (await crawl.says()).paused
-    assert crawl.url == await page.js("location.href")
+        changes = await page.js(CHANGES)
+        assert {"Pause", "Stop…", "Set", "Add", "Leave out", "delay"} <= {name for name, _ in changes}
+        assert [] == [name for name, enabled in changes if enabled]
+        await page.press("p")
+        assert not (await crawl.says()).paused
+    assert "wrong" not in await page.js("location.href")
 
 
 async def test_settings_are_changed_and_what_somebody_types_is_not_written_over(crawl, steered):
