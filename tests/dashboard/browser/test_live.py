@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from .chromium import DEADLINE, GLANCE
+from .chromium import eventually
 from .conftest import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -20,9 +18,7 @@ LOST = "[...document.querySelectorAll('[role=alert]')].find(each => each.checkVi
 async def news(page, times: int = 2) -> None:
     """Wait until the page has heard of the crawl so many times more, and shows it."""
     known = page.frames
-    async with asyncio.timeout(DEADLINE):
-        while page.frames < known + times:
-            await asyncio.sleep(GLANCE)
+    await eventually(lambda: page.frames >= known + times)
     await page.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
