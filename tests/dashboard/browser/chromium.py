@@ -36,12 +36,16 @@ _SAYINGS = {
     "Audits.issueAdded": ("issue", lambda about: json.dumps(about["issue"])),
     "Page.javascriptDialogOpening": ("dialog", lambda about: about["message"]),
 }
-_ADVICE = {"PerformanceIssue", "QuirksModeIssue"}
-"""What the browser says of any page."""
+_ADVICE = {"PerformanceIssue", "QuirksModeIssue", "info", "verbose"}
+"""What the browser says of many a page: what could be better, and what it thought of it."""
 _REQUESTS = {
     "Network.requestWillBeSent": lambda about: about["request"]["url"],
     "Network.webSocketCreated": lambda about: about["url"],
 }
+
+
+def _is_advice(about: dict) -> bool:
+    return about.get("issue", {}).get("code") in _ADVICE or about.get("entry", {}).get("level") in _ADVICE
 
 
 async def eventually(wanted: Callable[[], object]) -> object:
@@ -170,7 +174,7 @@ class Page:
 
     def hear(self, method: str, about: dict) -> None:
         """Note what happened."""
-        if method in _SAYINGS and about.get("issue", {"code": ""})["code"] not in _ADVICE:
+        if method in _SAYINGS and not _is_advice(about):
             kind, words = _SAYINGS[method]
             self.said.append(f"{kind}: {words(about)}"[:500])
         elif method in _REQUESTS:

@@ -76,22 +76,6 @@ async def test_the_key_p_pauses_and_resumes_and_is_a_letter_where_somebody_types
     await until(crawl, lambda said: not said.paused)
 
 
-async def test_without_the_token_nothing_can_be_changed_and_the_page_says_why(crawl, page):
-    page.forgiven = ("403",)
-    await page.go(crawl.url)
-    for token in ("", "#token=wrong"):
-        await page.js(f"location.hash = {token!r}")
-        await news(page)
-        await page.shows("To steer, open the address that the terminal shows.")
-
-        changes = await page.js(CHANGES)
-        assert {"Pause", "Stop…", "Set", "Add", "Leave out", "delay"} <= {name for name, _ in changes}
-        assert [] == [name for name, enabled in changes if enabled]
-        await page.press("p")
-        assert not (await crawl.says()).paused
-    assert "wrong" not in await page.js("location.href")
-
-
 async def test_settings_are_changed_and_what_somebody_types_is_not_written_over(crawl, steered):
     delay = await steered.find("textbox", "Delay between two requests to a host: 2s, 1/s")
     await delay.fill("2/s")
@@ -160,3 +144,19 @@ async def test_stopping_asks_first_and_escape_stops_nothing(crawl, steered):
     await news(steered)
 
     assert not (await crawl.says()).snapshot.stopping
+
+
+async def test_without_the_token_nothing_can_be_changed_and_the_page_says_why(crawl, page):
+    page.forgiven = ("403",)
+    await page.go(crawl.url)
+    for token in ("", "#token=wrong"):
+        await page.js(f"location.hash = {token!r}")
+        await news(page)
+        await page.shows("To steer, open the address that the terminal shows.")
+
+        changes = await page.js(CHANGES)
+        assert {"Pause", "Stop…", "Set", "Add", "Leave out", "delay"} <= {name for name, _ in changes}
+        assert [] == [name for name, enabled in changes if enabled]
+        await page.press("p")
+        assert not (await crawl.says()).paused
+    assert "wrong" not in await page.js("location.href")

@@ -46,6 +46,7 @@ async def command(*words: str):
         await process.wait()
 
 
+@pytest.mark.long
 async def test_a_crawl_is_watched_stopped_and_looked_at_afterwards(page, tmp_path):
     page.forgiven = ("net::ERR_", "WebSocket", "403")
     folder = str(tmp_path / "crawl")
