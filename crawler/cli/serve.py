@@ -93,6 +93,7 @@ async def _serve(folder: Path, bound: Bound, token: str) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(signum, ended.set)
+        if signal.getsignal(signum) is not signal.SIG_IGN:      # nohup, a shell's background
+            loop.add_signal_handler(signum, ended.set)
     async with served(folder, bound, token):
         await ended.wait()

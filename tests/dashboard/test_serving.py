@@ -175,3 +175,18 @@ def test_what_cannot_be_served_is_told_before_anything_is_begun(tmp_path, capfd,
     assert 2 == main(["crawl", "http://127.0.0.1:1/", "-o", str(tmp_path / "c"), "--listen", "0.0.0.0:0"])
     assert not (tmp_path / "c").exists()
     assert "--allow-host" in capfd.readouterr().err
+
+
+def test_what_nohup_ignores_does_not_end_serve(demo_crawl):
+    held = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        serve = Running("serve", demo_crawl, "--listen", "0", stdout=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGHUP, held)
+    first = serve.ask("/api/live")
+
+    serve.process.send_signal(signal.SIGHUP)
+
+    assert first["phase"] == serve.ask("/api/live")["phase"]
+    assert serve.process.poll() is None
+    assert 0 == serve.end()
