@@ -22,6 +22,10 @@ GRACE = 5.0
 """Seconds that the dashboard has to say goodbye to who watches."""
 
 
+MOST_LINES = 500
+"""Lines of the dashboard's troubles that the log of the crawl has room for."""
+
+
 class Order(msgspec.Struct, frozen=True):
     """What the crawl says first: what to serve, and where."""
 
@@ -55,8 +59,11 @@ def _start(folder: Path, bound: Bound, token: str) -> subprocess.Popen[bytes]:
 
 
 def _hear(stream: IO[bytes]) -> None:
-    for line in stream:
-        log.warning("dashboard: %s", line.decode("utf-8", "replace").rstrip())
+    for number, line in enumerate(stream):      # all of them are read: a pipe that is full would stop the other process
+        if number < MOST_LINES:
+            log.warning("dashboard: %s", line.decode("utf-8", "replace").rstrip())
+        elif number == MOST_LINES:
+            log.warning("dashboard: further lines are left out")
     stream.close()
 
 
