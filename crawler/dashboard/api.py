@@ -154,7 +154,13 @@ async def prometheus(request: web.Request) -> web.Response:
 @routes.get("/healthz")
 async def health(request: web.Request) -> web.Response:
     """Answer 200 where the crawl can be read; whether it is well, /api/live says."""
-    await request.app[DESK].ask(lambda reader: reader.one("SELECT 1"))
+    desk = request.app[DESK]
+
+    def read() -> None:
+        with Reader.open(desk.folder) as reader:
+            reader.one("SELECT 1")
+
+    await desk.run(read)        # however many questions are asked: whoever is restarted for those has nothing from it
     return web.Response(text="ok\n", content_type="text/plain")
 
 

@@ -106,7 +106,8 @@ def _has_index(reader: Reader) -> bool:
 
 
 async def say_goodbye(app: web.Application) -> None:
-    """Tell all who watch how things stand, and that nobody will be here any more."""
+    """Tell all who watch how things stand, and that nobody will be here any more; nor for the answers to long questions."""
+    app[browse.DESK].stop()
     sockets = app[api.SOCKETS].copy()
     if not sockets:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import tempfile
@@ -34,6 +35,10 @@ WORTH_TELLING = 0.1
 LONGEST = 300
 """Characters of a value that are shown."""
 DOWNLOAD_TIMEOUT = 120.0
+LARGEST_DOWNLOAD = 2**30
+"""Characters of an answer that is taken away: it lies on the crawl's disk until it is sent."""
+STALLED = 30.0
+"""Seconds for which whoever takes something away may read nothing."""
 PIECE = 64 * 1024
 _TYPES: dict[Format, str] = {"csv": "text/csv", "json": "application/x-ndjson"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -210,19 +215,43 @@ def _href(request: web.Request, **changed: str) -> str:
 
 async def _download(request: web.Request, listing: Listing, values: Parameters, form: Format) -> web.StreamResponse:
     """Send all rows. They are written to a file first: a tab that reads slowly must not hold the crawl's log open."""
-    with tempfile.TemporaryFile() as file:
+    with request.app[DESK].sending(), tempfile.TemporaryFile() as file:
         await request.app[DESK].ask(lambda reader: _write(reader, listing.sql, values, form, file), DOWNLOAD_TIMEOUT)
         headers = {"Content-Disposition": f'attachment; filename="{listing.name}.{"jsonl" if form == "json" else form}"'}
         response = web.StreamResponse(headers=headers)
         response.content_type, response.charset = _TYPES[form], "utf-8"
         await response.prepare(request)
         while piece := await request.app[DESK].run(lambda: file.read(PIECE)):
-            await response.write(piece)
+            await send(request, response, piece)
         return response
 
 
+async def send(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
+    """Send a piece of a file; whoever does not read it is dropped. Raises ConnectionError."""
+    try:
+        async with asyncio.timeout(STALLED):
+            await response.write(piece)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionAbortedError from None
+
+
+class _Bounded(TextIOWrapper):
+    """Text on its way to a file, no more of it than may lie on the disk."""
+
+    left = LARGEST_DOWNLOAD
+
+    def write(self, text: str) -> int:
+        """Write *text*. Raises QueryError where that is too much."""
+        self.left -= len(text)
+        if self.left < 0:
+            raise QueryError(f"the answer is larger than {words.size(LARGEST_DOWNLOAD)}", "Try crawler query, which has no bound.")
+        return super().write(text)
+
+
 def _write(reader: Reader, sql: str, values: Parameters, form: Format, file: IO[bytes]) -> None:
-    text = TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+    text = _Bounded(file, encoding="utf-8", errors="replace", newline="")
     write(reader.rows(sql, values), form, text, excel_safe=form == "csv")
     text.detach()
     file.seek(0)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from msgspec import Meta
 
 from crawler import words
@@ -163,7 +164,7 @@ def _command(wanted: Control) -> dict[str, object]:
 async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         return decoder.decode(await request.read())
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, RequestPayloadError) as error:
         raise BadRequest(f"no such change: {error}", "See /api/openapi.json.") from None
 
 

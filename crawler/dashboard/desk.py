@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,11 @@ MAX_VALUE = 1_000_000
 """Bytes of one value: a page shows a few hundred characters of it."""
 AT_ONCE = 2
 """Questions that are worked on at once: the crawl has the rest of the machine."""
+CHORES = 4
+"""Threads for what is quick, and for looks at the crawl: no question of somebody's may hold those up."""
 MOST_WAITING = 16
+MOST_SENDING = 4
+"""Answers that are taken away at once: each lies on the disk meanwhile."""
 
 T = TypeVar("T")
 
@@ -36,7 +41,11 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question")
+        self._chores = ThreadPoolExecutor(CHORES, thread_name_prefix="chore")
         self._waiting = 0
+        self._sending = 0
+        self._asked: set[Reader] = set()
+        self._ending = False
 
     async def ask(self, work: Callable[[Reader], T], timeout: float = TIMEOUT) -> T:  # noqa: ASYNC109 - SQLite's own work is measured
         """Return what *work* makes of a reader, in a thread. Raises QueryError and what *work* raises.
@@ -46,14 +55,18 @@ class Desk:
         if self._waiting >= MOST_WAITING:
             raise Busy
         readers: list[Reader] = []
-        wanted = True
+        wanted = not self._ending
 
         def answer() -> T:
             with Reader.open(self.folder, timeout=timeout, max_value=MAX_VALUE) as reader:
                 readers.append(reader)
-                if not wanted:
-                    reader.cancel()
-                return work(reader)
+                self._asked.add(reader)
+                try:
+                    if not wanted or self._ending:
+                        reader.cancel()
+                    return work(reader)
+                finally:
+                    self._asked.discard(reader)
 
         self._waiting += 1
         try:
@@ -67,12 +80,30 @@ class Desk:
             self._waiting -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Return what something plain comes to that reads files, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Return what something plain comes to that reads files, in a thread that no question occupies."""
+        return await asyncio.get_running_loop().run_in_executor(self._chores, work)
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[None]:
+        """Count somebody who takes an answer away. Raises Busy where there are many."""
+        if self._sending >= MOST_SENDING:
+            raise Busy
+        self._sending += 1
+        try:
+            yield
+        finally:
+            self._sending -= 1
+
+    def stop(self) -> None:
+        """Stop the questions that are worked on, and those that come: there is nobody any more to be told the answer."""
+        self._ending = True
+        for reader in tuple(self._asked):
+            reader.cancel()
 
     def close(self) -> None:
         """Take no further question; one that is being worked on may end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._chores):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 class NotThere(CrawlError):

@@ -65,6 +65,8 @@ class Gate:
             return told(request, error.status, error.text or error.reason, allow=error.headers.get("Allow"))
         except CrawlError as error:
             return told(request, status_of(error), error.message, error.hint)
+        except ConnectionError:     # nobody is there any more to be told
+            raise
         except Exception:       # a bug of ours ends one answer
             log.exception("%s %s", request.method, request.path)
             return told(request, 500, "something went wrong in the dashboard", "The log has the details; the crawl is not touched by it.")

@@ -10,21 +10,22 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from crawler.dashboard.address import Bound
 from crawler.dashboard.app import make_app
 
 LONGEST_LINE = 128 * 1024
 """Bytes of the first line of a request. The longest URL that may be asked for has 8,192 characters, of which each can come as 12 bytes."""
-SHUTDOWN = 2.0
-"""Seconds that answers on their way have at the end."""
+SHUTDOWN = 1.0
+"""Seconds that answers on their way have at the end, and as many again once they are called off."""
 
 log = logging.getLogger("crawler.dashboard.http")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Tell whether a record is about trouble of ours: whoever sends what is no HTTP gets 400, and nobody else need hear of it."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError | RequestPayloadError)
 
 
 log.addFilter(_is_ours)

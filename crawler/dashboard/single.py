@@ -11,7 +11,7 @@ from aiohttp import web
 from crawler import words
 from crawler.archive.reading import BodyMissing, open_body
 from crawler.core import encodings, tokens
-from crawler.dashboard.browse import DESK, PIECE
+from crawler.dashboard.browse import DESK, PIECE, send
 from crawler.dashboard.desk import NotThere
 from crawler.dashboard.gate import status_of
 from crawler.dashboard.rendering import page
@@ -107,7 +107,7 @@ async def send_stored(request: web.Request) -> web.StreamResponse:
             response.content_type = "text/plain"
             await response.prepare(request)
             while piece:
-                await response.write(piece)
+                await send(request, response, piece)
                 piece = await desk.run(lambda: body.read(PIECE))
         finally:
             opened.__exit__(None, None, None)

@@ -14,6 +14,9 @@ from urllib.parse import quote
 import lxml.html
 import pytest
 
+from crawler.dashboard import browse
+from crawler.dashboard.browse import DESK
+from crawler.dashboard.desk import AT_ONCE
 from crawler.dashboard.lists import LISTS
 from crawler.query.named import names
 from crawler.query.reader import Reader
@@ -264,3 +267,46 @@ async def test_a_url_full_of_markup_is_text_wherever_it_is_shown(serving, hostil
         async with client.get(path, params={name: f"http://a.test/{hostile_text}"}) as answer:
             page = lxml.html.fromstring(await answer.text())
         assert [] == page.xpath("//script[not(@src)] | //img[@onerror]")
+
+
+async def test_questions_hold_up_neither_the_live_page_nor_who_asks_whether_all_is_well(client):
+    endless = quote("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+    asking = [asyncio.create_task(client.get(f"/ask?sql={endless}")) for _ in range(AT_ONCE + 1)]
+    await waits_for(client.app[DESK], AT_ONCE + 1)
+
+    assert 200 == (await client.get("/healthz")).status
+    assert "over" == (await (await client.get("/api/live")).json())["phase"]
+    assert AT_ONCE + 1 == client.app[DESK]._waiting     # and they are still asked
+    for each in asking:
+        each.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def waits_for(desk, number):
+    while desk._waiting < number:     # noqa: ASYNC110 - the desk tells nobody
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_without_end_does_not_fill_the_disk(client, monkeypatch):
+    monkeypatch.setattr(browse._Bounded, "left", 100_000)
+    endless = quote("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
+
+    for form in ("csv", "json"):
+        assert "the answer is larger than" in said(await read(client, f"/ask?sql={endless}&form={form}", status=400))
+
+
+async def test_what_is_taken_away_and_not_read_is_dropped_and_few_may_do_so_at_once(client, monkeypatch):
+    monkeypatch.setattr(browse, "STALLED", 0.2)
+    monkeypatch.setattr("crawler.dashboard.desk.MOST_SENDING", 1)
+    desk = client.app[DESK]
+    much = quote("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT hex(zeroblob(400000)) FROM n")
+    _, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1_000)
+    writer.write(f"GET /ask?sql={much}&form=json HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n\r\n".encode())
+    while not desk._sending:     # noqa: ASYNC110 - the desk tells nobody
+        await asyncio.sleep(0)
+
+    assert "too many questions" in said(await read(client, "/ask?sql=SELECT+1&form=csv", status=503))
+    while desk._sending:     # noqa: ASYNC110 - the desk tells nobody
+        await asyncio.sleep(0.01)
+    assert "1" in await (await client.get("/ask?sql=SELECT+1&form=csv")).text()
+    writer.transport.abort()
