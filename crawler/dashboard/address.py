@@ -15,6 +15,8 @@ from crawler.folder import CrawlError
 HOST, PORT = "127.0.0.1", 8765
 """The first port that is tried; the same each time, so that a page that is open finds a crawl that is started again."""
 HIGHEST_PORT = 65_535
+HTTP_PORT = 80
+"""A browser does not say in Host that it comes by this one."""
 BACKLOG = 128
 
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]+))?(?::(?P<port>\d{1,5}))?")
@@ -91,7 +93,7 @@ def bind(address: Address, names: tuple[str, ...] = ()) -> Bound:
     if address.is_loopback:
         own = list(dict.fromkeys([shown, "127.0.0.1", "localhost", "[::1]"]))
     hosts = [f"{name}:{port}" for name in (*own, *allowed)]
-    hosts += list(allowed)      # a proxy in front listens on a port of its own
+    hosts += allowed if port != HTTP_PORT else (*own, *allowed)     # a proxy in front listens on a port of its own
     return Bound(sock, f"http://{hosts[0]}/", frozenset(hosts))
 
 

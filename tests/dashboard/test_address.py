@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from crawler.dashboard import address
 from crawler.dashboard.address import PORT, Address, BadAddress, bind, read
 
 
@@ -82,3 +83,13 @@ def test_a_port_that_is_taken_is_told_and_the_usual_one_is_not_insisted_on(monke
 def test_an_address_of_another_machine_is_told():
     with pytest.raises(BadAddress, match="cannot listen on 192"):
         bind(Address("192.0.2.1", 0))
+
+
+def test_by_the_port_of_http_browsers_come_without_naming_it(monkeypatch):
+    sock = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr(address, "HTTP_PORT", sock.getsockname()[1])       # the real one is for the superuser
+    monkeypatch.setattr(address, "_listening", lambda _: sock)
+    with sock:
+        found = bind(Address())
+
+    assert {"127.0.0.1", "localhost", "[::1]"} < found.hosts
