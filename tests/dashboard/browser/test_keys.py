@@ -98,7 +98,7 @@ async def test_a_column_is_sorted_by_enter_and_keeps_the_focus_while_data_arrive
 
 
 async def test_a_row_keeps_the_focus_while_it_moves_among_others(steered):
-    button = await steered.find("button", await steered.js("document.querySelector('#hosts tbody button').ariaLabel"))
+    button = await steered.find("button", await steered.js("[...document.querySelectorAll('#hosts tbody button')].at(-1).ariaLabel"))
     await button.js("el => el.focus()")
     first = await button.js("el => el.closest('tr').rowIndex")
     await steered.until(f"document.activeElement.closest('tr')?.rowIndex !== {first}")
