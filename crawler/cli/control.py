@@ -15,8 +15,9 @@ from crawler.cli.options import BY_FIELD
 from crawler.cli.pages import Flag
 from crawler.cli.session import Session
 from crawler.cli.terminal import Colour
+from crawler.control import seeding
 from crawler.control.client import Reply, connected
-from crawler.core.seeds import nearest
+from crawler.core.seeds import Seed, nearest
 from crawler.text import safe
 
 VERBS = {
@@ -99,7 +100,7 @@ def _commands(verb: str, given: tuple[str, ...], *, now: bool, program: str) -> 
         case "set":
             return [{"command": "set", "settings": dict(_setting(word) for word in given)}]
         case "seed":
-            return [{"command": "seed", "seeds": _seeds(given)}]
+            return list(seeding(_seeds(given)))
         case "exclude":
             return [{"command": "exclude", "pattern": word} for word in given]
         case _:
@@ -121,12 +122,11 @@ def _setting(word: str) -> tuple[str, object]:
         raise Wrong(f"{field} must be {error}, got {text!r}", "Try crawler crawl --help for what a setting can be.") from None
 
 
-def _seeds(given: tuple[str, ...]) -> list[object]:
+def _seeds(given: tuple[str, ...]) -> tuple[Seed, ...]:
     found = inputs.read(given)
     if found.bad:
         raise BadSeeds(found.bad)
-    plain: list[object] = msgspec.to_builtins(found.seeds)
-    return plain
+    return found.seeds
 
 
 def _lines(folder: Path, reply: Reply) -> list[str]:

@@ -279,6 +279,8 @@ def _dashboard(session: Session, listen: str | None, names: tuple[str, ...], *, 
     if not (wanted or listen is not None or names):
         return None
     bound, token = bind(listen, names, session.voice)
+    if session.voice.quiet:     # it was asked for, and nobody could know it
+        click.echo(secret_url(bound, token), err=True)
     return Dashboard(bound, token)
 
 

@@ -9,6 +9,7 @@ the network did to either request, the host saw them at least that far apart. An
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -556,6 +557,11 @@ class Schedule:
             if host is not None and host.token == token and when > now:
                 found.append((host.name, when - now, self._why(host, now)))
         return heapq.nlargest(most, found, key=lambda entry: entry[1])
+
+    def urls(self, most: int) -> list[str]:
+        """Return some of the URLs in hand."""
+        queued = itertools.chain.from_iterable(host.queue for host in self._hosts.values())
+        return [request.url for request in itertools.islice(queued, most)]
 
     def views(self, now: float, most: int) -> list[HostView]:
         """Return the hosts in hand for whoever looks on: those with requests in flight first, then those that come next."""

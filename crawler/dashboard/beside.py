@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import subprocess
 import threading
@@ -53,8 +54,9 @@ def _start(folder: Path, bound: Bound, token: str) -> subprocess.Popen[bytes]:
     if process.stdin is not None and process.stderr is not None:
         threading.Thread(target=_hear, args=(process.stderr,), daemon=True, name="dashboard").start()
         order = Order(str(folder), token, bound.hosts, descriptor)
-        process.stdin.write(msgspec.json.encode(order) + b"\n")     # the token is in no argument and no variable that others may see
-        process.stdin.flush()
+        with contextlib.suppress(OSError):      # a process that could not even start is told of at the end
+            process.stdin.write(msgspec.json.encode(order) + b"\n")     # the token is in no argument and no variable that others may see
+            process.stdin.flush()
     return process
 
 
@@ -71,7 +73,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() not in (None, 0):
         log.error("the dashboard ended before the crawl did, with %s", process.returncode)
     if process.stdin is not None:
-        process.stdin.close()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
     try:
         process.wait(GRACE)
     except subprocess.TimeoutExpired:

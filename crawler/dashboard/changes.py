@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from msgspec import Meta
 
 from crawler import words
+from crawler.control import seeding
 from crawler.control.dialogue import ask
 from crawler.control.editing import edit
 from crawler.core import seeds
@@ -128,7 +129,9 @@ async def check_token(request: web.Request) -> web.Response:
 async def control(request: web.Request) -> web.Response:
     """Hand a command to the running crawl."""
     wanted: Control = await _read(request, _control)
-    reply = await ask(request.app[DESK].folder, _command(wanted))
+    if isinstance(wanted, Seed):
+        return _json(await _sow(request, _seeds(wanted)))
+    reply = await ask(request.app[DESK].folder, msgspec.to_builtins(wanted))
     return _json(Changed(reply.text, reply.urls, reply.busy))
 
 
@@ -148,17 +151,21 @@ async def urls(request: web.Request) -> web.Response:
     return _json(Changed(f"{wanted.action}: {words.count(changed, 'URL')}{later}", changed, busy))
 
 
-def _command(wanted: Control) -> dict[str, object]:
-    """Return the command as the socket takes it, which has seeds in the place of lines. Raises BadRequest."""
-    told: dict[str, object] = msgspec.to_builtins(wanted)
-    if not isinstance(wanted, Seed):
-        return told
+async def _sow(request: web.Request, found: list[seeds.Seed]) -> Changed:
+    new = 0
+    for command in seeding(found):
+        new += (await ask(request.app[DESK].folder, command)).urls or 0
+    return Changed(f"added {new:,} of {words.count(len(found), 'seed')}", new)
+
+
+def _seeds(wanted: Seed) -> list[seeds.Seed]:
+    """Return what the lines say. Raises BadRequest."""
     found, bad = seeds.read_lines(wanted.lines, SOURCE)
     if bad:
         raise BadRequest(f"line {bad[0].line}, column {bad[0].column}: {bad[0].message}", bad[0].hint)
     if not found:
         raise BadRequest("there is no URL in those lines", "Try one like https://example.org/ depth=2.")
-    return {"command": told["command"], "seeds": msgspec.to_builtins(found)}
+    return found
 
 
 async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:

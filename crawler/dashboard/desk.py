@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,8 @@ AT_ONCE = 2
 CHORES = 4
 """Threads for what is quick, and for looks at the crawl: no question of somebody's may hold those up."""
 MOST_WAITING = 16
+UNBROKEN = 30.0
+"""Seconds for which questions may follow upon each other without a gap: while one reads, the crawl's write-ahead log only grows."""
 MOST_SENDING = 4
 """Answers that are taken away at once: each lies on the disk meanwhile."""
 
@@ -43,6 +46,9 @@ class Desk:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question")
         self._chores = ThreadPoolExecutor(CHORES, thread_name_prefix="chore")
         self._waiting = 0
+        self._working = 0
+        self._since = 0.0
+        self._idle = asyncio.Event()
         self._sending = 0
         self._asked: set[Reader] = set()
         self._ending = False
@@ -70,7 +76,9 @@ class Desk:
 
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+            await self._gap()
+            self._working += 1
+            return await self._answered(answer)
         except asyncio.CancelledError:
             wanted = False
             for reader in readers:
@@ -78,6 +86,22 @@ class Desk:
             raise
         finally:
             self._waiting -= 1
+
+    async def _gap(self) -> None:
+        """Wait for the others where they have followed upon each other for long."""
+        while self._working and time.monotonic() - self._since > UNBROKEN:
+            await self._idle.wait()
+        if not self._working:
+            self._since = time.monotonic()
+            self._idle.clear()
+
+    async def _answered(self, answer: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+        finally:
+            self._working -= 1
+            if not self._working:
+                self._idle.set()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what something plain comes to that reads files, in a thread that no question occupies."""

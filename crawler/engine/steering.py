@@ -23,6 +23,7 @@ from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.engine.feeder import Feeder
 from crawler.engine.looking import Lookout, memory
+from crawler.engine.trial import MOST_TEXTS, is_quick
 from crawler.finishing import finish
 from crawler.folder import CrawlError
 from crawler.frontier import editing
@@ -238,7 +239,7 @@ class Steering:
             hint = "Try stopping it, and starting it again with more."
             raise Refused(f"concurrency can be raised to {most:,} while a crawl runs, not to {after.concurrency:,}", hint)
         await self._crawl.apply(after)
-        said = ", ".join(f"{name} = {value}" for name, value in command.settings.items())
+        said = ", ".join(f"{name} = {'none' if value is None else value}" for name, value in command.settings.items())
         return Answer(f"set {said}")
 
     # --- what is crawled -----------------------------------------------------------------------------------------
@@ -254,6 +255,8 @@ class Steering:
             pattern = re.compile(command.pattern)
         except re.error as error:
             raise Refused(f"{command.pattern!r} is no regular expression: {error}", "Try one like '/archive/'.") from None
+        if not await is_quick(command.pattern, self._schedule.urls(MOST_TEXTS)):
+            raise Refused(f"{command.pattern!r} takes too long over a URL", "Try one without a repetition within a repetition.")
         async with self._feeder.idle_hands():
             await self._crawl.exclude(command.pattern)
             async with self._frontier.exclusive():

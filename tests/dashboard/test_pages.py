@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import sqlite3
+import threading
 from urllib.parse import quote
 
 import lxml.html
@@ -16,7 +17,7 @@ import pytest
 
 from crawler.dashboard import browse
 from crawler.dashboard.browse import DESK
-from crawler.dashboard.desk import AT_ONCE
+from crawler.dashboard.desk import AT_ONCE, Desk
 from crawler.dashboard.lists import LISTS
 from crawler.query.named import names
 from crawler.query.reader import Reader
@@ -164,6 +165,31 @@ async def test_a_question_without_end_is_stopped(client, monkeypatch):
 
     assert "longer than 0.2 s" in said(page)
     assert 200 == (await client.get("/healthz")).status
+
+
+async def test_the_log_of_the_crawl_gets_a_gap_between_questions(demo_crawl, monkeypatch):
+    """While a question reads, the write-ahead log only grows: they follow upon each other for a bounded time."""
+    monkeypatch.setattr("crawler.dashboard.desk.UNBROKEN", -1.0)
+    desk = Desk(demo_crawl)
+    go, reading, told = threading.Event(), asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def first(_reader):
+        loop.call_soon_threadsafe(reading.set)
+        go.wait(30)
+        told.append("first")
+
+    one = asyncio.create_task(desk.ask(first))
+    await reading.wait()
+    two = asyncio.create_task(desk.ask(lambda _: told.append("second")))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert [] == told
+    go.set()
+    await asyncio.gather(one, two)
+
+    assert ["first", "second"] == told
+    desk.close()
 
 
 async def test_a_spreadsheet_runs_nothing_of_a_download(client):

@@ -129,6 +129,23 @@ async def test_what_makes_no_sense_is_refused_in_words_and_changes_nothing(watch
     assert [] == interventions(watched.crawl)
 
 
+async def test_a_pattern_that_takes_for_ever_is_refused_before_it_can_hold_up_the_crawl(watched):
+    found = await watched.change(command="exclude", pattern="^(([a-z0-9/:.-])+)+X", status=400)
+
+    assert "takes too long over a URL" in found["error"]
+    assert "running" == (await look(watched))["phase"]
+    assert [] == interventions(watched.crawl)
+
+
+async def test_more_seeds_than_fit_into_a_line_of_the_socket_are_added(watched, site):
+    lines = [site.url(f"/seed/{number}/{'x' * 1_500}") for number in range(600)]
+
+    await watched.change(command="pause")
+    found = await watched.change(command="seed", lines=lines)
+
+    assert ("added 600 of 600 seeds", 600) == (found["text"], found["urls"])
+
+
 async def test_urls_are_chosen_by_what_narrows_them_down(watched):
     assert "needs to know which" in (await watched.change("/api/urls", status=400, action="forget"))["error"]
     assert "no such column" in (await watched.change("/api/urls", status=400, action="skip", where="nonsense"))["error"]

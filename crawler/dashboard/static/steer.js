@@ -38,28 +38,33 @@ function stored(value) {
   return null;
 }
 
-function takeToken() {
+function givenToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given) {
-    stored(given);
-    history.replaceState(null, '', location.pathname + location.search);    // not for the history, nor for who looks over the shoulder
-  }
-  token = given ?? token ?? stored();
+  if (given) history.replaceState(null, '', location.pathname + location.search);   // not for the history, nor for who looks over the shoulder
+  return given;
 }
 
+const ask = async (one) => (await fetch('/api/token', {headers: {'X-Crawler-Token': one}, cache: 'no-store'})).status;
+
+// Any site can lead here with a token that is none: it is tried before one that is right is given up.
 export async function checkToken() {
-  takeToken();
+  const known = token ?? stored();
+  const tried = [...new Set([givenToken(), known])].filter(Boolean);
+  token = tried[0] ?? null;
   right = token ? null : false;
-  if (token) {
-    try {
-      const reply = await fetch('/api/token', {headers: {'X-Crawler-Token': token}, cache: 'no-store'});
-      right = reply.ok;
-      if (reply.status === 403) {
-        token = null;
-        stored(null);
+  try {
+    for (const one of tried) {
+      const status = await ask(one);
+      right = status === 204;
+      if (right || status !== 403) {
+        token = one;
+        if (right) stored(one);
+        break;
       }
-    } catch { /* not connected: asked again when the connection is back */ }
-  }
+      token = null;
+      if (one === known) stored(null);
+    }
+  } catch { /* not connected: asked again when the connection is back */ }
   enable();
 }
 
