@@ -237,8 +237,8 @@ async def test_the_live_page_shows_markup_as_text(hostile, exposed, canary):
 
 BREAK_IN = """new Promise(done => {
     const box = document.body.appendChild(document.createElement('div'));
-    box.innerHTML = `<img src=/favicon.ico onerror="fetch('//127.0.0.1:%(port)d/broke-in')">`;
-    box.append(Object.assign(document.createElement('script'), {textContent: `fetch('//127.0.0.1:%(port)d/broke-in')`}));
+    box.innerHTML = `<img src=/favicon.ico onerror="document.broke = true; fetch('//127.0.0.1:%(port)d/broke-in')">`;
+    box.append(Object.assign(document.createElement('script'), {textContent: `document.broke = true; fetch('//127.0.0.1:%(port)d/broke-in')`}));
     box.append(Object.assign(document.createElement('img'), {src: '//127.0.0.1:%(port)d/broke-in', onload: done, onerror: done}));
 })"""
 
@@ -254,6 +254,7 @@ async def test_the_policy_stops_what_would_have_got_in(hostile, page, canary, by
         canary.asked.clear()
     page.asked.clear()
 
+    assert bypassed == bool(await page.js("document.broke"))
     assert bypassed != any("Content Security Policy" in line for line in page.said)
     assert [] == canary.asked
 
