@@ -113,4 +113,4 @@ async def test_on_lists_the_slash_leads_to_the_first_field(page, demo_crawl):
         assert "text" == await page.js("document.activeElement.name")
         await page.type("gone")
         await page.press("Enter")
-        await page.until("new URLSearchParams(location.search).get('text') === 'gone'")
+        await page.until("new URLSearchParams(location.search).get('text') === 'gone' && document.readyState === 'complete'")
