@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from crawler import words
-from crawler.core.metrics import Snapshot, View
+from crawler.core.metrics import WINDOW, Snapshot, View
 from crawler.query import standing
 from crawler.query.status import Status
 from crawler.text import safe
@@ -88,7 +88,8 @@ def _going(status: Status, seen: Snapshot) -> Verdict:
         return Verdict("waits", waits, "" if len(seen.waiting) == 1 else "And for others; see the hosts.")
     if seen.pages_per_second == 0:
         flying = words.count(seen.in_flight, "request")
-        return Verdict("waits", "No page in the last ten seconds", f"{flying} in flight." if seen.in_flight else "")
+        said = "No page in the last ten seconds" if seen.elapsed >= WINDOW else "Begins: no page yet"
+        return Verdict("waits", said, f"{flying} in flight." if seen.in_flight else "")
     end = standing.when(status.eta)
     rate = f"Runs well: {words.rate(seen.pages_per_second).removesuffix('/s')} pages a second"
     return Verdict("well", f"{rate}, ends {end}" if end.startswith("in ") else rate, waits)

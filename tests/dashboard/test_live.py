@@ -54,6 +54,11 @@ def test_what_it_waits_for_is_said_with_the_reason():
     assert "" == judged(change(SNAPSHOT, waiting=(Waiting("quick.test", 0.2, "pace"),)))[2]
 
 
+def test_a_crawl_that_has_only_begun_is_not_blamed_for_seconds_that_were_not():
+    assert ("waits", "No page in the last ten seconds", "5 requests in flight.") == judged(change(SNAPSHOT, pages_per_second=0.0))
+    assert ("waits", "Begins: no page yet", "5 requests in flight.") == judged(change(SNAPSHOT, pages_per_second=0.0, elapsed=3.0))
+
+
 def test_trouble_comes_before_speed():
     assert ("trouble", "The network has been down for 30 s") == judged(change(SNAPSHOT, network_down=30.0))[:2]
     assert ("trouble", "This machine has too much to do") == judged(view=change(VIEW, lag=2.0))[:2]
