@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-DEADLINE = 2.0
+DEADLINE = 5.0
 """Seconds for a process to start, and to search all texts."""
 MOST_TEXTS = 500
 _LONG = ("https://example.org/" + "a" * 60, "https://example.org" + "/ab-1" * 20 + "?a=1" + "&b=2" * 10)

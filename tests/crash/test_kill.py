@@ -148,7 +148,9 @@ def test_fifty_hosts_with_a_crawl_delay_progress_evenly_across_a_kill(site, tmp_
     polite(site, tmp_path / "crawl", hosts=50, pages=30, delay=0.5)
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("signum", "code"), [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long),
+])  # fmt: skip
 @pytest.mark.parametrize("site", [(600,)], indirect=True)
 def test_a_signal_stops_and_the_same_command_goes_on_without_repeating_anything(site, tmp_path, signum, code):
     folder = tmp_path / "crawl"

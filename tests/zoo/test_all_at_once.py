@@ -136,7 +136,7 @@ def test_no_descriptor_is_left_open_by_those_who_break_off(zoo, tmp_path):
     assert 1 == len(set(counts)), counts
 
 
-@pytest.mark.parametrize("number", [41, pytest.param(42, marks=pytest.mark.long), 127, pytest.param(130, marks=pytest.mark.long)])
+@pytest.mark.parametrize("number", [41, *(pytest.param(number, marks=pytest.mark.long) for number in (42, 127, 130))])
 def test_hostile_words_reach_no_terminal(zoo, tmp_path, number):
     """The verbose crawl, and what is asked of it afterwards, hold no byte that acts on a terminal."""
     folder = tmp_path / "out"
