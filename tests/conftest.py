@@ -74,6 +74,12 @@ class ParserHere:
         return self.harvester.harvest(page)
 
 
+@pytest.fixture(scope="session")
+def parser_class():
+    """Stands in for the pool of parser processes; for fixtures that outlive a test, which patch it themselves."""
+    return ParserHere
+
+
 @pytest.fixture
 def parser_here(monkeypatch) -> None:
     """Read pages in this process instead of in parser processes."""

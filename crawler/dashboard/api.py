@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from importlib import resources
 
-import msgspec
 from aiohttp import web
 
 from crawler.dashboard import metrics
 from crawler.dashboard.browse import DESK, questions, whole_number
 from crawler.dashboard.live import Watch
+from crawler.dashboard.rendering import as_json
 from crawler.dashboard.series import read_series
 from crawler.dashboard.single import asked_url, search
 from crawler.query import question
@@ -75,13 +75,13 @@ async def samples(request: web.Request) -> web.Response:
     run = None if given is None else whole_number(given)
     if given is not None and run is None:
         raise web.HTTPBadRequest(text="run is the number of a run")
-    return _json(await request.app[DESK].ask(lambda reader: read_series(reader, run)))
+    return as_json(await request.app[DESK].ask(lambda reader: read_series(reader, run)))
 
 
 @routes.get("/api/status")
 async def status(request: web.Request) -> web.Response:
     """Answer with what `crawler status --json` tells."""
-    return _json(await request.app[WATCH].status())
+    return as_json(await request.app[WATCH].status())
 
 
 @routes.get("/api/questions")
@@ -92,7 +92,7 @@ async def list_questions(request: web.Request) -> web.Response:
          "parameters": [parameter._asdict() for parameter in each.parameters]}
         for group, members in await questions(request) for each in members
     ]  # fmt: skip
-    return _json(told)
+    return as_json(told)
 
 
 @routes.get("/api/ask/{name}")
@@ -109,14 +109,14 @@ async def answer(request: web.Request) -> web.Response:
         cells = [[value.hex() if isinstance(value, bytes) else value for value in row] for row in answered]
         return {"columns": distinct(answered.columns), "rows": cells, "more": answered.truncated}
 
-    return _json(await request.app[DESK].ask(rows))
+    return as_json(await request.app[DESK].ask(rows))
 
 
 @routes.get("/api/explain")
 async def explain_url(request: web.Request) -> web.Response:
     """Answer with all that is known of a URL."""
     asked = asked_url(request)
-    return _json(await request.app[DESK].ask(lambda reader: explain(reader, asked)))
+    return as_json(await request.app[DESK].ask(lambda reader: explain(reader, asked)))
 
 
 @routes.get("/api/search")
@@ -126,7 +126,7 @@ async def search_pages(request: web.Request) -> web.Response:
     if not asked:
         raise web.HTTPBadRequest(text="which words? The address has to say ?q=...")
     found, total = await request.app[DESK].ask(lambda reader: search(reader, asked))
-    return _json({"total": total, "results": found})
+    return as_json({"total": total, "results": found})
 
 
 @routes.get("/api/openapi.json")
@@ -162,7 +162,3 @@ async def health(request: web.Request) -> web.Response:
 
     await desk.run(read)        # however many questions are asked: whoever is restarted for those has nothing from it
     return web.Response(text="ok\n", content_type="text/plain")
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

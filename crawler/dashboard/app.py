@@ -16,11 +16,9 @@ from crawler.dashboard.desk import Desk
 from crawler.dashboard.gate import GATE, LONGEST_BODY, Gate
 from crawler.dashboard.live import Watch
 from crawler.dashboard.rendering import FOLDER, NAME, SEARCHABLE, page, templates
-from crawler.query.reader import Reader
+from crawler.folder import CrawlError
 from crawler.text import encodable
 
-INDEX_EVERY = 10.0
-"""Seconds after which it is looked up again whether there is an index to search."""
 GOODBYE = 2.0
 """Seconds that open tabs have to hear that the pages go away."""
 
@@ -40,7 +38,7 @@ def make_app(folder: Path, *, hosts: frozenset[str], token: str) -> web.Applicat
     app[browse.DESK] = desk = Desk(folder)
     app[api.WATCH] = watch = Watch(folder, desk)
     app[api.SOCKETS] = set()
-    app[NAME], app[FOLDER], app[SEARCHABLE] = watch.name, encodable(str(folder)), {"there": False}
+    app[NAME], app[FOLDER], app[SEARCHABLE] = watch.name, encodable(str(folder)), lambda: watch.searchable
     app.on_response_prepare.append(gate.guard)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(say_goodbye)
@@ -86,23 +84,10 @@ _FILES: dict[str, bytes] = {}
 async def _open(app: web.Application) -> AsyncIterator[None]:
     await asyncio.to_thread(_files)
     await asyncio.to_thread(templates)
-    looking = asyncio.create_task(_keep_looking_for_index(app))
+    with contextlib.suppress(CrawlError):       # a database that cannot be read is told where it is asked
+        await app[api.WATCH].status()
     yield
-    looking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await looking
     app[browse.DESK].close()
-
-
-async def _keep_looking_for_index(app: web.Application) -> None:
-    while True:
-        with contextlib.suppress(Exception):        # a database that cannot be read is told where it is asked
-            app[SEARCHABLE]["there"] = await app[browse.DESK].ask(_has_index)
-        await asyncio.sleep(INDEX_EVERY)
-
-
-def _has_index(reader: Reader) -> bool:
-    return reader.one("SELECT 1 FROM meta WHERE key = 'index'") is not None
 
 
 async def say_goodbye(app: web.Application) -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from crawler import words
 from crawler.dashboard.desk import Desk
 from crawler.dashboard.gate import status_of
-from crawler.dashboard.lists import LISTS
+from crawler.dashboard.lists import LISTS, Field
 from crawler.dashboard.rendering import page
 from crawler.query import named, own, question
 from crawler.query.errors import QueryError
@@ -44,16 +44,6 @@ _TYPES: dict[Format, str] = {"csv": "text/csv", "json": "application/x-ndjson"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 routes = web.RouteTableDef()
-
-
-class Field(NamedTuple):
-    """A field of the form above a list."""
-
-    name: str
-    label: str
-    value: str
-    placeholder: str = ""
-    choices: tuple[str, ...] = ()
 
 
 class Listing(NamedTuple):
@@ -95,7 +85,7 @@ async def show_list(request: web.Request) -> web.StreamResponse:
     if chosen is None:
         raise web.HTTPNotFound(text="there is no such list")
     values = {each.name: request.query.get(each.name, "").strip() for each in chosen.filters}
-    filters = tuple(Field(each.name, each.label, values[each.name], each.placeholder, each.choices) for each in chosen.filters)
+    filters = tuple(each._replace(value=values[each.name]) for each in chosen.filters)
     return await _show(request, Listing(chosen.name, chosen.name, chosen.heading, chosen.meaning, "", chosen.sql, filters), values)
 
 
@@ -148,8 +138,8 @@ async def _answer(request: web.Request, asked: Named) -> web.StreamResponse:
     names = [*declared, *(name for name in question.names_in(asked.sql) if name not in declared)]
     given = {name: value for name in names if (value := request.query.get(name))}
     params = tuple(
-        Field(name, each.meaning or name, given.get(name, ""), each.default or "")
-        if (each := declared.get(name)) is not None else Field(name, name, given.get(name, ""))
+        Field(name, each.meaning or name, each.default or "", value=given.get(name, ""))
+        if (each := declared.get(name)) is not None else Field(name, name, value=given.get(name, ""))
         for name in names
     )  # fmt: skip
     heading = asked.name or "Your question"

@@ -19,6 +19,7 @@ from crawler.control.editing import edit
 from crawler.core import seeds
 from crawler.dashboard.browse import DESK
 from crawler.dashboard.gate import GATE
+from crawler.dashboard.rendering import as_json
 from crawler.folder import CrawlError
 from crawler.query.selecting import Selection, choose
 
@@ -130,9 +131,9 @@ async def control(request: web.Request) -> web.Response:
     """Hand a command to the running crawl."""
     wanted: Control = await _read(request, _control)
     if isinstance(wanted, Seed):
-        return _json(await _sow(request, _seeds(wanted)))
+        return as_json(await _sow(request, _seeds(wanted)))
     reply = await ask(request.app[DESK].folder, msgspec.to_builtins(wanted))
-    return _json(Changed(reply.text, reply.urls, reply.busy))
+    return as_json(Changed(reply.text, reply.urls, reply.busy))
 
 
 @routes.post("/api/urls")
@@ -145,10 +146,10 @@ async def urls(request: web.Request) -> web.Response:
     desk = request.app[DESK]
     chosen = await desk.ask(lambda reader: choose(reader, selection))
     if not chosen.rows:
-        return _json(Changed("0 URLs: nothing to change", 0))
+        return as_json(Changed("0 URLs: nothing to change", 0))
     changed, busy, running = await desk.run(lambda: edit(desk.folder, wanted.action, chosen.rows, selection.words, lambda _: None))
     later = "" if running else "; the next run asks for them" if wanted.action in ("retry", "requeue") else ""
-    return _json(Changed(f"{wanted.action}: {words.count(changed, 'URL')}{later}", changed, busy))
+    return as_json(Changed(f"{wanted.action}: {words.count(changed, 'URL')}{later}", changed, busy))
 
 
 async def _sow(request: web.Request, found: list[seeds.Seed]) -> Changed:
@@ -173,7 +174,3 @@ async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(await request.read())
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, RequestPayloadError) as error:
         raise BadRequest(f"no such change: {error}", "See /api/openapi.json.") from None
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

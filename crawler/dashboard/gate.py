@@ -16,7 +16,7 @@ from aiohttp import web
 
 from crawler.control.client import Unanswered
 from crawler.dashboard.desk import NotThere
-from crawler.dashboard.rendering import error_page
+from crawler.dashboard.rendering import as_json, error_page
 from crawler.folder import CrawlError
 from crawler.query.errors import NOTHING_HERE, WRONG_QUERY, GivenUp, QueryError
 from crawler.text import encodable
@@ -117,7 +117,7 @@ def told(request: web.Request, status: int, message: str, hint: str = "", *, all
     """Return a refusal in words: a page for people, JSON below /api/, plain text to whoever scrapes or probes."""
     message, hint = encodable(message), encodable(hint)
     if request.path.startswith("/api/"):
-        response = web.Response(body=msgspec.json.encode(Told(message, hint)), status=status, content_type="application/json")
+        response = as_json(Told(message, hint), status)
     elif request.path in PLAIN:
         response = web.Response(text="".join(f"{line}\n" for line in (message, hint) if line), status=status, content_type="text/plain")
     else:

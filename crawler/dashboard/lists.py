@@ -10,13 +10,14 @@ ROBOTS = 11
 """The kind of robots.txt, which is no page."""
 
 
-class Filter(NamedTuple):
-    """A field above a list; its value is bound under its name, an empty one lets everything through."""
+class Field(NamedTuple):
+    """A field of the form above a list. Its value is bound under its name; an empty filter lets everything through."""
 
     name: str
     label: str
     placeholder: str = ""
     choices: tuple[str, ...] = ()
+    value: str = ""
 
 
 class List(NamedTuple):
@@ -26,12 +27,12 @@ class List(NamedTuple):
     heading: str
     meaning: str
     sql: str
-    filters: tuple[Filter, ...] = ()
+    filters: tuple[Field, ...] = ()
 
 
 _MOMENT = "strftime('%Y-%m-%d %H:%M:%S', {} / 1000, 'unixepoch')"
-_TEXT = Filter("text", "containing", "a part of the URL")
-_HOST = Filter("host", "host", "example.org")
+_TEXT = Field("text", "containing", "a part of the URL")
+_HOST = Field("host", "host", "example.org")
 
 LISTS: dict[str, List] = {
     each.name: each
@@ -45,7 +46,7 @@ LISTS: dict[str, List] = {
             WHERE u.kind <> {ROBOTS} AND (:host = '' OR h.name = :host) AND (:status = '' OR f.status = CAST(:status AS INTEGER))
               AND (:text = '' OR instr(lower(o.origin || u.path), lower(:text)) OR instr(lower(f.title), lower(:text)))
             ORDER BY f.fetch_id DESC""",
-            (Filter("text", "containing", "a part of URL or title"), _HOST, Filter("status", "status", "200")),
+            (Field("text", "containing", "a part of URL or title"), _HOST, Field("status", "status", "200")),
         ),
         List(
             "errors", "Errors", "URLs whose latest request went wrong, the newest first; those that are tried again are queued.",
@@ -58,7 +59,7 @@ LISTS: dict[str, List] = {
             WHERE u.kind <> {ROBOTS} AND (:host = '' OR h.name = :host) AND (:status = '' OR f.status = CAST(:status AS INTEGER))
               AND (:fault = '' OR x.name = :fault) AND (:text = '' OR instr(lower(o.origin || u.path), lower(:text)))
             ORDER BY f.fetch_id DESC""",
-            (_TEXT, _HOST, Filter("status", "status", "404"), Filter("fault", "fault", "any", tuple(fault.value for fault in Fault))),
+            (_TEXT, _HOST, Field("status", "status", "404"), Field("fault", "fault", "any", tuple(fault.value for fault in Fault))),
         ),
         List(
             "broken-links", "Broken links", "Pages with a link to something that went wrong. Needs the link graph (--links all).",
@@ -70,7 +71,7 @@ LISTS: dict[str, List] = {
             WHERE (f.fault IS NOT NULL OR f.status >= 400) AND u.state IN (1, 2) AND u.kind <> {ROBOTS}
               AND (:status = '' OR f.status = CAST(:status AS INTEGER))
               AND (:text = '' OR instr(lower(os.origin || s.path), lower(:text)) OR instr(lower(o.origin || u.path), lower(:text)))""",
-            (Filter("text", "containing", "a part of either URL"), Filter("status", "status", "404")),
+            (Field("text", "containing", "a part of either URL"), Field("status", "status", "404")),
         ),
         List(
             "duplicates", "Duplicates", "The same content, to the last byte, under several URLs.",
@@ -90,7 +91,7 @@ LISTS: dict[str, List] = {
             WHERE u.state = 3 AND u.kind <> {ROBOTS} AND (:reason = '' OR u.reason = :reason) AND (:host = '' OR h.name = :host)
               AND (:text = '' OR instr(lower(o.origin || u.path), lower(:text)))
             ORDER BY u.url_id DESC""",
-            (_TEXT, _HOST, Filter("reason", "reason", "any", tuple(reason.value for reason in Reason))),
+            (_TEXT, _HOST, Field("reason", "reason", "any", tuple(reason.value for reason in Reason))),
         ),
         List(
             "hosts", "Hosts", "All hosts that were met, those with most to do first.",
@@ -99,7 +100,7 @@ LISTS: dict[str, List] = {
               coalesce('put off: ' || h.parked, h.rest_reason) AS why,
               CASE WHEN h.next_at > 0 THEN {_MOMENT.format("h.next_at")} END AS next_request, h.site
             FROM host h WHERE :text = '' OR instr(h.name, lower(:text)) ORDER BY h.queued DESC, h.done DESC""",
-            (Filter("text", "containing", "a part of the name"),),
+            (Field("text", "containing", "a part of the name"),),
         ),
         List(
             "runs", "Runs", "Each time the crawl was started, the latest first.",

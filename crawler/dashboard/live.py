@@ -19,6 +19,7 @@ from crawler.dashboard.desk import Desk
 from crawler.dashboard.verdict import Level, Phase, Verdict
 from crawler.folder import CrawlError, is_held
 from crawler.query import standing
+from crawler.query.reader import Reader
 from crawler.query.status import Status, read_status
 from crawler.text import encodable, safe
 
@@ -91,6 +92,8 @@ class Watch:
         self._last: Looked | None = None
         self._status: Status | None = None
         self._status_due = 0.0
+        self.searchable = False
+        """There is an index to search, as far as is known."""
 
     async def look(self, *, fresh: bool = False) -> Looked:
         """Return a look that is no older than half the time between two of them; *fresh*: of now."""
@@ -111,10 +114,16 @@ class Watch:
         """Return where the database says the crawl stands, a few seconds old at most."""
         began = time.monotonic()
         if self._status is None or began >= self._status_due:
-            self._status = await self._desk.run(lambda: read_status(self.folder))
+            status, self.searchable = await self._desk.run(self._read)
+            self._status = status
             took = time.monotonic() - began
             self._status_due = began + max(STATUS_EVERY, took / STATUS_SHARE)
         return self._status
+
+    def _read(self) -> tuple[Status, bool]:
+        with Reader.open(self.folder) as reader:
+            index = reader.one("SELECT 1 FROM meta WHERE key = 'index'")
+        return read_status(self.folder), index is not None
 
     async def _looked(self) -> Looked:
         reply: Reply | None = None

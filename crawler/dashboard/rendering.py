@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import jinja2
+import msgspec
 from aiohttp import web
 
 from crawler.text import encodable, safe
@@ -12,8 +14,8 @@ from crawler.version import __version__
 
 NAME = web.AppKey("name", str)
 FOLDER = web.AppKey("place", str)
-SEARCHABLE = web.AppKey("searchable", dict[str, bool])
-"""Whether there is an index to search: `there`, looked up now and then."""
+SEARCHABLE: web.AppKey[Callable[[], bool]] = web.AppKey("searchable", Callable)  # type: ignore[arg-type]  # keys take no callables
+"""Tells whether there is an index to search, as far as is known."""
 
 
 @cache
@@ -32,7 +34,7 @@ def render(request: web.Request, template: str, *, here: str, title: str, **valu
     """Return a page as text."""
     app = request.app
     text = templates().get_template(template).render(
-        name=app[NAME], folder=app[FOLDER], here=here, title=safe(title), version=__version__, searchable=app[SEARCHABLE]["there"], **values
+        name=app[NAME], folder=app[FOLDER], here=here, title=safe(title), version=__version__, searchable=app[SEARCHABLE](), **values
     )
     return encodable(text)
 
@@ -41,6 +43,11 @@ def page(request: web.Request, template: str, *, here: str, title: str, status: 
     """Return a page."""
     text = render(request, template, here=here, title=title, **values)
     return web.Response(text=text, status=status, content_type="text/html")
+
+
+def as_json(value: object, status: int = 200) -> web.Response:
+    """Return a value as JSON."""
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 
 def error_page(request: web.Request, status: int, message: str, hint: str = "") -> str:

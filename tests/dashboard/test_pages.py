@@ -265,6 +265,7 @@ async def test_pages_are_found_by_their_words(client):
     page = await read(client, "/search?q=lighthouse")
 
     assert page.xpath("//mark")
+    assert ["Search"] == page.xpath("//nav//a[@href='/search']/text()")
     assert "nothing to look for" in said(await read(client, "/search?q=--", status=400)).lower()
 
 

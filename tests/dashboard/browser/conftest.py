@@ -22,7 +22,6 @@ from crawler.core.settings import Settings
 from crawler.dashboard import address
 from crawler.dashboard.serving import served
 from crawler.engine import Crawler
-from crawler.parsing.harvest import Harvester
 
 from .chromium import MISSING, Page, connected, installed, started
 
@@ -133,24 +132,6 @@ async def serving(folder: Path, *, port: int = 0, token: str = "") -> AsyncItera
         yield one
 
 
-class ParserHere:
-    """Reads pages where it is: no test here is about parser processes."""
-
-    def __init__(self, **_: object) -> None: ...
-
-    def configure(self, config) -> None:
-        self.harvester = Harvester(config)
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    async def parse(self, page):
-        await asyncio.sleep(0)
-        return self.harvester.harvest(page)
-
-
 class Crawling:
     """A crawl that runs until it is stopped, and can be steered."""
 
@@ -219,10 +200,10 @@ class Endless:
 
 
 @asynccontextmanager
-async def crawling(folder: Path) -> AsyncIterator[Served]:
+async def crawling(folder: Path, parsers: type) -> AsyncIterator[Served]:
     """Crawl the endless site, and serve the pages of that."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("crawler.engine.crawler.ParserPool", ParserHere)
+        patched.setattr("crawler.engine.crawler.ParserPool", parsers)
         async with AsyncExitStack() as stack:
             endless = Endless()
             port = await stack.enter_async_context(site(endless.answer, HOSTS))
@@ -234,7 +215,7 @@ async def crawling(folder: Path) -> AsyncIterator[Served]:
 
 
 @together
-async def crawl(tmp_path_factory):
+async def crawl(tmp_path_factory, parser_class):
     """A crawl of an endless site that runs, and its pages; a test that changes it changes it back."""
-    async with crawling(tmp_path_factory.mktemp("endless") / "crawl") as one:
+    async with crawling(tmp_path_factory.mktemp("endless") / "crawl", parser_class) as one:
         yield one

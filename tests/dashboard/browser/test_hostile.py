@@ -19,7 +19,7 @@ from crawler.core.metrics import Flying, HostView, Recent, Snapshot, View, Waiti
 from crawler.engine.steering import Answer
 
 from .chromium import eventually
-from .conftest import Crawling, ParserHere, serving, site, together
+from .conftest import Crawling, serving, site, together
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -115,12 +115,12 @@ class HostileSite:
 
 
 @together
-async def hostile(canary, tmp_path_factory):
+async def hostile(canary, tmp_path_factory, parser_class):
     """A crawl of such a site, at rest, and its pages."""
     folder = tmp_path_factory.mktemp("hostile") / "<b>&crawl"
     answers = HostileSite(canary)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("crawler.engine.crawler.ParserPool", ParserHere)
+        patched.setattr("crawler.engine.crawler.ParserPool", parser_class)
         async with site(answers.answer) as port:
             crawling = Crawling(folder, [f"http://127.0.0.1:{port}{path}" for path in answers.paths], delay=0, index="text", tries=1, max_rest=0)
             await crawling.crawler.run()
