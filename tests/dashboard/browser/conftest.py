@@ -84,7 +84,8 @@ document.querySelector('#answer button')?.click()"""
 
 def blameless(page: Page) -> None:
     """Raise where a page had anything to complain of, or asked anybody but the server that it came from. True for every test."""
-    assert [] == page.complaints(*page.forgiven)
+    late = "/static/icon.svg"       # a browser asks for it when it likes, also of a server that has just gone with its test
+    assert [] == [each for each in page.complaints(*page.forgiven) if not ("ERR_CONNECTION_REFUSED" in each and each.endswith(late))]
     assert [] == foreign(page)
 
 
