@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from crawler.core.scope import Rules, Ruleset
 from crawler.folder import CrawlError
 from crawler.parsing.config import Config
 from crawler.parsing.pool import LIVES, ParserPool
-from crawler.parsing.wire import Page
+from crawler.parsing.wire import BATCH, CONFIGURE, Page, frame, longest
 
 needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux lets one wait for a process that is no child")
 
@@ -192,6 +193,31 @@ async def test_a_sitemap_is_given_more_time_than_a_page():
     assert ["reading its links took more than 0.1 s", "reading its links took more than 0.5 s"] == [page.fault for page in pages]
 
 
+ALARMS = """
+import signal, sys
+from crawler.parsing import child
+
+signal.setitimer = lambda which, seconds: print(seconds, flush=True)
+child.main(int(sys.argv[1]), 1.0)
+"""
+
+
+@pytest.mark.parametrize(("kind", "deadlines"), [(Kind.A, 1), (Kind.SITEMAP, 5)])
+def test_the_alarm_of_a_process_comes_after_all_mercy_of_its_parent(kind: Kind, deadlines: int):
+    """One that came sooner ended processes that were only slow, and their page was said to have ended two of them."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, subprocess.Popen(
+        [sys.executable, "-c", ALARMS, str(theirs.fileno())], pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, text=True
+    ) as process:
+        theirs.close()
+        ours.sendall(frame(CONFIGURE, config()) + frame(BATCH, [Page("http://host.test/", "text/html", 0, 0, b"", kind)]))
+        assert process.stdout is not None
+        alarm = float(process.stdout.readline())
+        ours.close()        # and with it the process ends
+
+    assert alarm > longest(1.0 * deadlines)
+
+
 async def test_a_process_killed_while_idle_is_replaced():
     async with opened(processes=2) as pool:
         await until(lambda: len(pool.pids) == 2)
@@ -312,7 +338,7 @@ import asyncio
 from crawler.core.scope import Rules, Ruleset
 from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
-from crawler.parsing.wire import Page
+from crawler.parsing.wire import BATCH, CONFIGURE, Page, frame, longest
 
 rules = Rules((Ruleset("any", None, frozenset()),))
 

@@ -29,12 +29,13 @@ from crawler.parsing.wire import (
     decode_batch,
     decode_config,
     frame,
+    longest,
     patience,
 )
 
 MEMORY = 1 << 30
 GRACE = 1.0
-"""Seconds beyond its deadline after which a batch ends its process, if the parent is not there to do it sooner."""
+"""Seconds beyond all mercy of its parent after which a batch ends its process, because nobody was there to do it sooner."""
 
 
 def main(descriptor: int, deadline: float) -> None:
@@ -60,7 +61,7 @@ def main(descriptor: int, deadline: float) -> None:
                 harvester = Harvester(decode_config(content))
             elif kind == BATCH and harvester is not None:
                 pages = decode_batch(content)
-                signal.setitimer(signal.ITIMER_REAL, deadline * patience(pages) + GRACE)
+                signal.setitimer(signal.ITIMER_REAL, longest(deadline * patience(pages)) + GRACE)
                 results = [_read(harvester, page) for page in pages]
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 connection.sendall(frame(RESULTS, results))

@@ -25,13 +25,11 @@ from crawler.core.documents import is_plain, reading_of
 from crawler.core.model import NOTHING_PARSED, Parsed
 from crawler.folder import CrawlError
 from crawler.parsing.config import Config
-from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame, patience
+from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame, longest, patience
 
 DEADLINE = 2.0
 PATIENCE = 0.125
 """Share of the deadline after which a process counts as slow: others take its place, and the pages that wait behind its one."""
-MERCY = 3.0
-"""Deadlines of wall time that a slow process is given, as long as it has not used up one of processor time."""
 SPARES = 2
 """Processes beyond the usual ones, for each of them, that may stand in for slow ones."""
 START_DEADLINE = 60.0
@@ -129,7 +127,7 @@ class _Child(asyncio.Protocol):
         """Note that the process is slow: it goes on, behind all others, until its deadline."""
         self.slow = True
         self._wait(self._deadline * (1 - PATIENCE), self._overrun)
-        self._until = asyncio.get_running_loop().time() + self._deadline * (MERCY - PATIENCE)
+        self._until = asyncio.get_running_loop().time() + longest(self._deadline) - self._deadline * PATIENCE
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, self.process.pid, LAST)
         self._pool.slowed(self)

@@ -33,11 +33,18 @@ class Page(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 LISTING = 5
 """Deadlines that a sitemap is given: 50,000 entries take a second where a page takes a millisecond."""
+MERCY = 3.0
+"""Deadlines of wall time that a slow process is given, as long as it has not used up one of processor time."""
 
 
 def patience(pages: Iterable[Page]) -> int:
-    """Return how many deadlines a batch is given."""
+    """Return how many deadlines of processor time a batch is given."""
     return LISTING if any(page.kind is Kind.SITEMAP for page in pages) else 1
+
+
+def longest(deadline: float) -> float:
+    """Return the seconds of wall time after which a batch of this deadline is ended however little of them it was given."""
+    return deadline * MERCY
 
 
 _encoder = msgspec.msgpack.Encoder()
