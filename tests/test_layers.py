@@ -27,7 +27,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.page", "core.xhtml", "core.sitemap", "core.feeds"},
             {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},
             {"core.schedule", "core.seeds"},
-            {"core.forecast", "clock", "hooks", "folder", "finishing", "children"},
+            {"core.forecast", "clock", "hooks", "folder", "finishing", "children", "signals"},
             {"fetch", "parsing", "archive", "frontier"},
             {"engine"},
             {"query", "demo", "control"},

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from crawler import signals
 from crawler.cli import closing, events, inputs, opening, pages, plan, progress
 from crawler.cli.closing import FailOn, Way
 from crawler.cli.errors import SIGNALLED, Wrong
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("crawler.cli")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_STOP = 3
 """The stop that does not wait for anything any more (design law 10)."""
 SHOW_CURSOR = "\x1b[?25h\n"
@@ -172,7 +172,7 @@ def _stopped_by_signals(stop: Callable[[int], None], session: Session) -> Iterat
             end_at_once(signum, session)
         stop(signum)
 
-    caught = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+    caught = signals.heeded()
     for signum in caught:
         loop.add_signal_handler(signum, heard, signum)
     try:

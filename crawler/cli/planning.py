@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,10 +16,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from crawler import words
+from crawler import signals, words
 from crawler.cli import inputs, pages, plan
 from crawler.cli.closing import FINISHED, NOTHING_FETCHED
-from crawler.cli.crawl import SIGNALS
 from crawler.cli.errors import SIGNALLED, Wrong
 from crawler.cli.inputs import BadSeeds
 from crawler.cli.loops import loop_factory
@@ -119,7 +117,7 @@ async def _drive(settings: Settings, seeds: list[Seed], voice: Voice) -> tuple[P
     planner = Planner(settings, seeds)
     heard: list[int] = []
     loop = asyncio.get_running_loop()
-    caught = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+    caught = signals.heeded()
 
     def stop(signum: int) -> None:
         heard.append(signum)

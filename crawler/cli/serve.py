@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import signal
 import webbrowser
 from pathlib import Path
 
 import click
 
+from crawler import signals
 from crawler.cli import pages
 from crawler.cli.errors import Wrong
 from crawler.cli.pages import Decorator, Flag
@@ -92,8 +92,7 @@ async def _serve(folder: Path, bound: Bound, token: str) -> None:
 
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) is not signal.SIG_IGN:      # nohup, a shell's background
-            loop.add_signal_handler(signum, ended.set)
+    for signum in signals.heeded():
+        loop.add_signal_handler(signum, ended.set)
     async with served(folder, bound, token):
         await ended.wait()

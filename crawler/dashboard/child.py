@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
 
 import msgspec
 
+from crawler import signals
 from crawler.dashboard.address import Bound
 from crawler.dashboard.beside import Order
 from crawler.dashboard.serving import served
@@ -22,8 +22,7 @@ NICENESS = 5
 
 def main() -> None:
     """Serve until standard input ends."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)       # the crawl decides when this process ends
+    signals.ignore()
     os.nice(NICENESS)
     order = msgspec.json.decode(sys.stdin.buffer.readline(LONGEST_ORDER), type=Order)
     asyncio.run(_serve(order))

@@ -16,6 +16,8 @@ import warnings
 
 import msgspec
 
+from crawler import signals
+
 HEADER = struct.Struct(">I")
 MEMORY = 1 << 30
 GRACE = 2
@@ -76,8 +78,7 @@ def _trouble() -> str | None:
 
 def main(descriptor: int, deadline: int) -> None:
     """Serve one parent until it is gone."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)       # the parent decides when this process ends
+    signals.ignore()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -17,6 +17,7 @@ import sys
 import threading
 import traceback
 
+from crawler import signals
 from crawler.core.model import Parsed
 from crawler.parsing.harvest import Harvester
 from crawler.parsing.wire import (
@@ -40,8 +41,7 @@ GRACE = 1.0
 
 def main(descriptor: int, deadline: float) -> None:
     """Serve one parent until it is gone."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)       # the parent decides when this process ends
+    signals.ignore()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_memory()
     harvester: Harvester | None = None
