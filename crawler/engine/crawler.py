@@ -55,6 +55,7 @@ from crawler.engine.novelty import Novelty
 from crawler.engine.recording import Landed
 from crawler.engine.recrawling import Recrawling
 from crawler.engine.steering import MOST_WORKERS, Steering
+from crawler.engine.trial import refuse_slow_patterns
 from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
 from crawler.fetch.cookiefile import read_cookie_file
@@ -135,6 +136,7 @@ class Crawler:
     async def run(self) -> Summary:
         """Crawl until there is nothing more to do. Raises the subclasses of CrawlError."""
         await asyncio.to_thread(self._prepare)
+        await refuse_slow_patterns(self._settings)
         lock = held(self._output)
         await asyncio.to_thread(lock.__enter__)
         try:

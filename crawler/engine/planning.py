@@ -27,6 +27,7 @@ from crawler.core.settings import Settings
 from crawler.engine.outlook import HostInView, OriginInView, barred_among, prospect_of, refusal_of, sorted_out
 from crawler.engine.prospects import OriginProspect, Prospect, SitemapProspect, summed, too_slow
 from crawler.engine.prospects import Robots as RobotsWord
+from crawler.engine.trial import refuse_slow_patterns
 from crawler.engine.visiting import REDIRECTS, SITEMAP_BYTES
 from crawler.fetch.client import Fetcher, Sink, Trouble
 from crawler.fetch.guard import Guard
@@ -112,7 +113,8 @@ class Planner:
             self._carrying.cancel()
 
     async def run(self) -> Prospect:
-        """Ask everything and sum up. Raises CrawlError when no parser process can be had."""
+        """Ask everything and sum up. Raises CrawlError when no parser process can be had, or a pattern would hold it up."""
+        await refuse_slow_patterns(self._settings)
         async with self._opened():
             self._begin()
             if self._ended is None:

@@ -23,7 +23,7 @@ from crawler.core.seeds import Seed
 from crawler.core.settings import Settings
 from crawler.engine.feeder import Feeder
 from crawler.engine.looking import Lookout, memory
-from crawler.engine.trial import MOST_TEXTS, is_quick
+from crawler.engine.trial import HINT, MOST_TEXTS, slow_one
 from crawler.finishing import finish
 from crawler.folder import CrawlError
 from crawler.frontier import editing
@@ -255,8 +255,8 @@ class Steering:
             pattern = re.compile(command.pattern)
         except re.error as error:
             raise Refused(f"{command.pattern!r} is no regular expression: {error}", "Try one like '/archive/'.") from None
-        if not await is_quick(command.pattern, self._schedule.urls(MOST_TEXTS)):
-            raise Refused(f"{command.pattern!r} takes too long over a URL", "Try one without a repetition within a repetition.")
+        if await slow_one([command.pattern], self._schedule.urls(MOST_TEXTS)) is not None:
+            raise Refused(f"{command.pattern!r} takes too long over a URL", HINT)
         async with self._feeder.idle_hands():
             await self._crawl.exclude(command.pattern)
             async with self._frontier.exclusive():

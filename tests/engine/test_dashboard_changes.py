@@ -130,7 +130,7 @@ async def test_what_makes_no_sense_is_refused_in_words_and_changes_nothing(watch
 
 
 async def test_a_pattern_that_takes_for_ever_is_refused_before_it_can_hold_up_the_crawl(watched, monkeypatch):
-    monkeypatch.setattr("crawler.engine.trial.DEADLINE", 0.5)
+    monkeypatch.setattr("crawler.engine.trial.BUDGET", 0.1)
     found = await watched.change(command="exclude", pattern="^(([a-z0-9/:.-])+)+X", status=400)
 
     assert "takes too long over a URL" in found["error"]
