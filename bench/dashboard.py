@@ -1,7 +1,7 @@
 """What it costs to have a crawl in the browser: the same crawl with nobody watching, with a tab that reads, and with one that stalls.
 
-The ways take turns. Told are pages a second, and milliseconds of processor time a page: of the crawl with its parsers, and of the
-process that serves the pages.
+The three run side by side, so that whatever else the machine does meets them alike, and are compared within each round. Told are
+milliseconds of processor time a page: of the crawl with its parsers, and of the process that serves the pages.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import argparse
 import asyncio
 import os
 import re
-import resource
-import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +34,8 @@ class Cost(NamedTuple):
     """What one crawl came to."""
 
     pages: int
-    seconds: float
     crawl: float
-    """Seconds of processor time, parsers included."""
+    """Milliseconds of processor time a page, parsers included."""
     dashboard: float
     looks: int
 
@@ -48,28 +45,27 @@ async def crawl(url: str, folder: Path, way: str) -> Cost:
     words = ["crawl", url, "-o", str(folder), "--delay", "0", "--progress", "off", "--no-config"]
     if way != "without":
         words += ["--listen", "127.0.0.1:0"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "crawler", *words, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    process = subprocess.Popen(  # noqa: ASYNC220 - it takes a moment, once; our own program
+        [sys.executable, "-m", "crawler", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     used, looks, watching = [0.0], [0], []
     said = ""
-    while line := (await process.stderr.readline()).decode():
+    while line := await asyncio.to_thread(process.stderr.readline):
         said += line
         if match := re.search(r"http://(127\.0\.0\.1:\d+)/#token", line):
             watching = [asyncio.create_task(_watch(match[1], way, looks)), asyncio.create_task(_measure(process.pid, used))]
-    await process.wait()
-    seconds = time.monotonic() - began
+    _, status, usage = await asyncio.to_thread(os.wait4, process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    both = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found = re.search(r"([\d,]+) pages", said)
     if found is None:
         raise SystemExit(f"the crawl said:\n{said}")
-    return Cost(int(found[1].replace(",", "")), seconds, both - used[0], used[0], looks[0])
+    pages = int(found[1].replace(",", ""))
+    whole = usage.ru_utime + usage.ru_stime     # of all that it has waited for, too
+    return Cost(pages, 1000 * (whole - used[0]) / pages, 1000 * used[0] / pages, looks[0])
 
 
 async def _watch(host: str, way: str, looks: list[int]) -> None:
@@ -109,30 +105,32 @@ def _used(parent: int) -> float | None:
     return None
 
 
+async def compare(url: str, place: Path) -> dict[str, Cost]:
+    """Crawl in all ways at once."""
+    return dict(zip(WAYS, await asyncio.gather(*(crawl(url, place / way, way) for way in WAYS)), strict=True))
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard", description=__doc__)
     parser.add_argument("url", help="where to begin; a site of this machine that answers at once")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--markdown", action="store_true", help="print the table for a page")
     options = parser.parse_args()
-    costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
-    place = Path(tempfile.mkdtemp(prefix="bench-dashboard-"))
-    try:
-        for number in range(options.runs):
-            for way in WAYS:
-                cost = asyncio.run(crawl(options.url, place / f"{way}-{number}", way))
-                costs[way].append(cost)
-                print(f"{way:8} {cost.pages} pages, {cost.seconds:.1f} s, {cost.crawl:.2f} s + {cost.dashboard:.2f} s", file=sys.stderr)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    rounds: list[dict[str, Cost]] = []
+    for number in range(options.rounds):
+        with tempfile.TemporaryDirectory(prefix="bench-dashboard-") as place:
+            rounds.append(asyncio.run(compare(options.url, Path(place))))
+        told = ", ".join(f"{way} {cost.crawl:.3f} + {cost.dashboard:.3f}" for way, cost in rounds[-1].items())
+        print(f"round {number + 1}: {rounds[-1]['without'].pages} pages; ms/page {told}", file=sys.stderr)
     rows = []
-    for way, runs in costs.items():
-        ours = statistics.median(1000 * run.crawl / run.pages for run in runs)
-        theirs = statistics.median(1000 * run.dashboard / run.pages for run in runs)
-        rate = statistics.median(run.pages / run.seconds for run in runs)
-        rows.append((way, f"{rate:,.0f}", f"{ours:.3f}", f"{theirs:.3f}", str(statistics.median(run.looks for run in runs))))
-    print(table(("tab", "pages/s", "crawl ms/page", "dashboard ms/page", "looks"), rows, markdown=options.markdown))
+    for way in WAYS:
+        costs = [one[way] for one in rounds]
+        ratios = sorted(100 * (one[way].crawl / one["without"].crawl - 1) for one in rounds)
+        more = "" if way == "without" else f"{statistics.median(ratios):+.1f} % ({ratios[0]:+.1f} to {ratios[-1]:+.1f})"
+        ours, theirs = (statistics.median(getattr(cost, name) for cost in costs) for name in ("crawl", "dashboard"))
+        rows.append((way, f"{ours:.3f}", more, f"{theirs:.3f}", str(statistics.median(cost.looks for cost in costs))))
+    print(table(("tab", "crawl ms/page", "than without", "dashboard ms/page", "looks"), rows, markdown=options.markdown))
 
 
 if __name__ == "__main__":
