@@ -18,7 +18,7 @@ from crawler.cli import events, inputs, logs
 from crawler.cli.errors import INTERNAL, SIGNALLED, Wrong, lines_of
 from crawler.cli.pages import COMMANDS, WIDTH, write_examples
 from crawler.cli.session import Session, program_name
-from crawler.cli.terminal import forget_stdout, make_printable
+from crawler.cli.terminal import forget_stdout, make_printable, open_streams
 from crawler.core.seeds import nearest
 from crawler.folder import CrawlError, storage_error
 from crawler.version import __version__
@@ -107,6 +107,7 @@ def commands(ctx: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    open_streams()
     make_printable()
     words = tuple(sys.argv[1:] if argv is None else argv)
     session = Session(words, program_name())

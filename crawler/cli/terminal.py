@@ -75,6 +75,16 @@ class Voice:
             self.stream = io.StringIO()
 
 
+def open_streams() -> None:
+    """Point nowhere what whoever started us has closed, before a file or a pipe of ours gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)      # gets the lowest number that is free: this one
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115 - lives as long as we do
+
+
 def make_printable() -> None:
     """Let no character that a stream's encoding lacks end the program."""
     for stream in (sys.stdout, sys.stderr):
