@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from crawler.core.schedule import FASTEST_PACE, FIRST_PACE, SHORTER
+from crawler.core.pace import FASTEST_PACE, FIRST_PACE, SHORTER
 
 MINUTE, LATELY = 60.0, 300.0
 """Seconds over which rates are told, and over which the frontier is judged."""

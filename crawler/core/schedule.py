@@ -15,21 +15,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from crawler.core.calendar import Calendar
+from crawler.core.inhand import QUICK, ROBOTS_KEPT, HostInHand, Memory, Origin
 from crawler.core.metrics import HostView
-from crawler.core.model import NETWORK_FAULTS, Fault, HostId, Kind, LeaseId, Request, RobotsRead
-from crawler.core.policy import BREAKER_URLS, LONGEST_CRAWL_DELAY, Rest, breaker, robots_verdict
+from crawler.core.model import Fault, HostId, Kind, LeaseId, Request, RobotsRead
+from crawler.core.policy import LONGEST_CRAWL_DELAY, Rest, breaker, robots_verdict
 from crawler.core.robots import ALLOW_ALL, Robots
 from crawler.core.settings import Settings
 
-ROBOTS_KEPT = 86_400.0
-"""Seconds for which a robots.txt is believed (RFC 9309 2.4)."""
-FEWEST_AT_ONCE = 2
-GROWTH = 2
-"""So many rounds of good answers let one request more at once."""
-FIRST_PACE, FASTEST_PACE, SLOWEST_PACE = 1.0, 0.2, 60.0
-SHORTER, LONGER = 0.9, 2.0
-QUICK = 2.0
-"""Seconds to the headers up to which a host is quick."""
 A_MOMENT = 0.01
 """Seconds after which newcomers are looked at again."""
 SLOW_SHARE = 0.75
@@ -72,70 +65,6 @@ IDLE = Idle()
 Verdict = Ready | Barred | Unreachable | Wait | Idle
 
 
-class Memory(msgspec.Struct, frozen=True, gc=False):
-    """What is to be remembered of a host: see `HostState` of the frontier, which has the same fields."""
-
-    next_at: float
-    pace: float | None
-    failures: int
-    rest_reason: str | None
-    parked: str | None
-
-
-class _Origin:
-    """robots.txt of one origin, as far as it is known."""
-
-    __slots__ = ("ask", "attempts", "dead", "hops", "id", "name", "read_at", "rules")
-
-    def __init__(self, id_: int, name: str) -> None:
-        self.id = id_
-        self.name = name
-        self.rules: Robots | None = None
-        self.read_at = 0.0
-        self.attempts = 0
-        self.dead: tuple[Fault, str] | None = None      # does not answer, while another origin of the same host does
-        self.ask = f"{name}/robots.txt"
-        self.hops = 0
-
-
-class _Host:
-    """One host in hand."""
-
-    __slots__ = (
-        "asking", "awaiting", "bears", "broken_at", "broken_until", "crawl_delay", "dry", "failures", "good_at", "id", "in_flight",
-        "lease", "name", "next_at", "origins", "pace", "parked", "queue", "quick", "rest_reason", "rest_until", "sent",
-        "suspected_until", "suspects", "token", "unsettled",
-    )  # fmt: skip
-
-    def __init__(self, id_: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
-        self.id = id_
-        self.name = name
-        self.lease = lease
-        self.queue: deque[Request] = deque()
-        self.origins: dict[str, _Origin] = {}
-        self.next_at = memory.next_at
-        self.pace = memory.pace
-        self.failures = memory.failures
-        self.suspects: set[int] = set()     # URLs among the failures, as many as it takes to suspect the host
-        self.sent: dict[int, float] = {}    # when each request on its way was released
-        self.broken_at = 0.0                # when the breaker last opened: what was sent before tells nothing new
-        self.good_at = 0.0                  # when it last answered, likewise
-        self.broken_until = 0.0
-        self.suspected_until = 0.0          # a failure is held back: nothing is asked while that may be the network's
-        self.rest_reason = memory.rest_reason
-        self.rest_until = 0.0
-        self.parked = memory.parked
-        self.crawl_delay: float | None = None
-        self.bears = float("inf")       # requests at once that it has shown to bear
-        self.in_flight = 0      # released, body not read yet
-        self.awaiting = 0       # released, headers not here yet
-        self.unsettled = 0      # released, outcome not durable yet
-        self.asking = False     # robots.txt is on its way
-        self.quick = False      # its last answer came soon
-        self.dry = False        # the frontier had nothing more
-        self.token = 0
-
-
 class Schedule:
     """The politeness calendar over the hosts in hand. All methods are synchronous: nothing can come between."""
 
@@ -144,12 +73,9 @@ class Schedule:
         self._agent = agent
         self._not_before = not_before
         """After an unclean stop: no host is asked before this moment plus its own gap."""
-        self._hosts: dict[HostId, _Host] = {}
-        self._quick: list[tuple[float, int, HostId, int]] = []
-        self._others: list[tuple[float, int, HostId, int]] = []
-        """The calendar: heaps of (moment, order, host, token); the quick hosts have one of their own."""
+        self._hosts: dict[HostId, HostInHand] = {}
+        self._calendar = Calendar()
         self._slow: set[tuple[HostId, int]] = set()     # sent to hosts that are not quick, headers not here yet
-        self._order = 0
         self._hungry: set[HostId] = set()
         self._ending: set[HostId] = set()
         self.low_water = 16
@@ -167,21 +93,21 @@ class Schedule:
 
     def hold(self, host_id: HostId, name: str, lease: LeaseId, memory: Memory) -> None:
         """Take a host in hand."""
-        host = _Host(host_id, name, lease, memory)
+        host = HostInHand(host_id, name, lease, memory)
         self._hosts[host_id] = host
         if host.next_at < self._not_before:
-            host.next_at = self._not_before + self._gap(host)
+            host.next_at = self._not_before + host.gap(self._settings)
 
     def know(self, host_id: HostId, origin_id: int, origin: str, *, now: float, read_at: float, rules: Robots | None) -> None:
         """Take in an origin of a host in hand; *rules* when its robots.txt was read before and is still believed."""
         host = self._hosts[host_id]
-        known = host.origins[origin] = _Origin(origin_id, origin)
+        known = host.origins[origin] = Origin(origin_id, origin)
         if not self._settings.robots:
             known.rules, known.read_at = ALLOW_ALL, float("inf")
         elif rules is not None and now - read_at < ROBOTS_KEPT:
-            self._believe(host, known, rules, read_at)
-            if self._not_before and host.next_at < self._not_before + self._gap(host):
-                host.next_at = self._not_before + self._gap(host)
+            host.believe(known, rules, read_at, self._settings)
+            if self._not_before and host.next_at < self._not_before + host.gap(self._settings):
+                host.next_at = self._not_before + host.gap(self._settings)
 
     def fill(self, host_id: HostId, requests: Iterable[Request], now: float) -> None:
         """Put further URLs of a host in hand in line: by priority, then by discovery."""
@@ -203,35 +129,25 @@ class Schedule:
         first = self._first(now, newcomers=newcomers)
         if first is None:
             return IDLE
-        when, host, calendar = first
+        when, host = first
         if when > now:
             return Wait(when, host.name)
-        heapq.heappop(calendar)
+        self._calendar.leave(host.id)
         return self._release(host, now)
 
-    def _first(self, now: float, *, newcomers: bool) -> tuple[float, _Host, list[tuple[float, int, HostId, int]]] | None:
-        """Return who can be asked first, when, and from which calendar."""
-        quick, others = self._head(self._quick), self._head(self._others)
+    def _first(self, now: float, *, newcomers: bool) -> tuple[float, HostInHand] | None:
+        """Return who can be asked first, and when."""
+        quick, others = self._calendar.head(quick=True), self._calendar.head(quick=False)
         if others is None:
-            return None if quick is None else (*quick, self._quick)
+            return None if quick is None else (quick[0], self._hosts[quick[1]])
         moment = others[0]
         if not newcomers:
             moment = max(moment, now + A_MOMENT)
         elif self._crowded():
             moment = max(moment, now + QUICK / 8)       # until one of them has answered
         if quick is not None and quick[0] <= moment:
-            return (*quick, self._quick)
-        return moment, others[1], self._others
-
-    def _head(self, calendar: list[tuple[float, int, HostId, int]]) -> tuple[float, _Host] | None:
-        """Return the first entry of a calendar that still counts."""
-        while calendar:
-            when, _, host_id, token = calendar[0]
-            host = self._hosts.get(host_id)
-            if host is not None and host.token == token:
-                return when, host
-            heapq.heappop(calendar)
-        return None
+            return quick[0], self._hosts[quick[1]]
+        return moment, self._hosts[others[1]]
 
     def _crowded(self) -> bool:
         """Tell whether hosts that are slow, or have not answered yet, have taken up their share of the requests in flight."""
@@ -241,7 +157,7 @@ class Schedule:
         """Tell whether a host's last answer came soon."""
         return self._hosts[host_id].quick
 
-    def _release(self, host: _Host, now: float) -> Ready | Barred | Unreachable:
+    def _release(self, host: HostInHand, now: float) -> Ready | Barred | Unreachable:
         request = host.queue[0]
         origin = host.origins[request.origin]
         if origin.dead is not None:
@@ -249,12 +165,12 @@ class Schedule:
             host.unsettled += 1
             self._enter(host, now)
             return Unreachable(request, *origin.dead)
-        if origin.rules is None or now - origin.read_at >= ROBOTS_KEPT:
+        if not origin.knows(now):
             return Ready(self._ask_robots(host, origin, now))
         host.queue.popleft()
         host.unsettled += 1
         self._grow_hungry(host)
-        if origin.rules is not ALLOW_ALL:
+        if origin.rules is not None and origin.rules is not ALLOW_ALL:
             verdict = origin.rules.judge(request.url[len(origin.name) :])
             if not verdict.allowed:
                 self._enter(host, now)
@@ -262,7 +178,7 @@ class Schedule:
         self._send(host, request.id, now)
         return Ready(request)
 
-    def _ask_robots(self, host: _Host, origin: _Origin, now: float) -> Request:
+    def _ask_robots(self, host: HostInHand, origin: Origin, now: float) -> Request:
         host.asking = True
         host.unsettled += 1
         self._send(host, 0, now)
@@ -272,13 +188,13 @@ class Schedule:
             host_id=host.id, origin_id=origin.id, lease=host.lease,
         )  # fmt: skip
 
-    def _send(self, host: _Host, url_id: int, now: float) -> None:
+    def _send(self, host: HostInHand, url_id: int, now: float) -> None:
         host.in_flight += 1
         host.sent[url_id] = now
         if not host.quick:
             self._slow.add((host.id, url_id))
         host.awaiting += 1
-        host.next_at = now + self._gap(host)
+        host.next_at = now + host.gap(self._settings)
         self._enter(host, now)
 
     # --- what comes back -----------------------------------------------------------------------------------------
@@ -288,27 +204,15 @@ class Schedule:
         host = self._hosts[request.host_id]
         host.awaiting -= 1
         self._slow.discard((host.id, request.id))
-        if self._strict(host):
-            host.next_at = max(host.next_at, now + self._gap(host))
+        if host.is_strict(self._settings):
+            host.next_at = max(host.next_at, now + host.gap(self._settings))
             self._enter(host, now)
 
     def finished(self, request: Request, now: float, *, status: int | None, fault: Fault | None, ttfb: float) -> None:
         """Note that a request has left its slot, and learn the host's pace."""
         host = self._hosts[request.host_id]
         host.in_flight -= 1
-        sent = host.sent.pop(request.id, now)
-        if status is not None:
-            host.failures, host.good_at = 0, now
-            host.suspects.clear()
-        elif fault in NETWORK_FAULTS and sent > max(host.broken_at, host.good_at):
-            host.failures += 1
-            if len(host.suspects) < BREAKER_URLS:
-                host.suspects.add(request.id)
-        host.quick = status is not None and ttfb < QUICK
-        self._learn_limit(host, fault if status is None else None)
-        self._learn_pace(host, status, ttfb)
-        if status is not None and status not in (429, 503):
-            host.rest_reason = None
+        host.learn(request.id, now, self._settings, status=status, fault=fault, ttfb=ttfb)
         self._enter(host, now)
 
     def failures(self, host_id: HostId) -> int:
@@ -344,29 +248,16 @@ class Schedule:
     def forgive(self, request: Request, now: float, *, robots: bool) -> None:
         """Forget a failure that was the network's: the host may be asked again at once."""
         host = self._hosts[request.host_id]
-        host.failures, host.suspected_until = 0, 0.0
-        host.suspects.clear()
+        host.trust()
         if robots:
             host.asking = False
         self._enter(host, now)
-
-    def _learn_limit(self, host: _Host, fault: Fault | None) -> None:
-        """Ask a host for less at once when requests are left waiting: a server of 8 workers keeps 56 of 64 connections waiting for ever."""
-        if fault is Fault.TIMEOUT and self._settings.host_limit > FEWEST_AT_ONCE:
-            host.bears = max(float(FEWEST_AT_ONCE), min(host.bears, host.in_flight / 2))
-        elif fault is None and host.bears < self._settings.host_limit:
-            host.bears += 1 / (GROWTH * host.bears)
-
-    def _learn_pace(self, host: _Host, status: int | None, ttfb: float) -> None:
-        """Healthy answers quicker than half the gap shorten it by a tenth; trouble and slowness double it."""
-        if self._settings.delay is None and status is not None:
-            host.pace = learned(host.pace, status, ttfb)
 
     def learn(self, outcome: RobotsRead, now: float) -> Rest | None:
         """Take in what robots.txt came to; return a rest when it asks for more than is honoured."""
         host = self._hosts[outcome.request.host_id]
         host.asking = False
-        origin = next(origin for origin in host.origins.values() if origin.id == outcome.request.origin_id)
+        origin = host.origins[outcome.request.origin]
         verdict = robots_verdict(outcome, self._agent)
         if verdict.ask is not None:
             origin.ask, origin.hops = verdict.ask, origin.hops + 1
@@ -374,10 +265,10 @@ class Schedule:
             origin.ask, origin.hops = f"{origin.name}/robots.txt", 0
         if verdict.rules is not None:
             origin.attempts = 0
-            self._believe(host, origin, verdict.rules, now)
+            host.believe(origin, verdict.rules, now, self._settings)
         elif verdict.ask is None:
             origin.attempts += 1
-            self._doubt(host, origin, outcome)
+            host.doubt(origin, outcome)
         rest = None
         if host.crawl_delay is not None and host.crawl_delay > LONGEST_CRAWL_DELAY:
             rest = Rest(host.crawl_delay, f"Crawl-delay of {host.crawl_delay:g} s is longer than {LONGEST_CRAWL_DELAY:g} s", park=True)
@@ -386,27 +277,13 @@ class Schedule:
 
     def sitemaps(self, request: Request) -> tuple[str, ...]:
         """Return the sitemaps that the robots.txt names which was asked for, as they are written there."""
-        origins = self._hosts[request.host_id].origins.values()
-        return next((origin.rules.sitemaps for origin in origins if origin.id == request.origin_id and origin.rules is not None), ())
-
-    def _doubt(self, host: _Host, origin: _Origin, outcome: RobotsRead) -> None:
-        """Keep an origin that does not answer from standing in the way of the host's others: a port that is closed, say."""
-        if outcome.fault not in NETWORK_FAULTS:
-            return
-        if any(other.rules is not None for other in host.origins.values() if other is not origin):
-            origin.dead = outcome.fault, f"not asked, for its {origin.name}/robots.txt: {outcome.detail or outcome.fault.value}"
-        else:
-            host.queue = deque(sorted(host.queue, key=lambda request: request.origin == origin.name))
+        origin = self._hosts[request.host_id].origin_of(request.origin_id)
+        return () if origin is None or origin.rules is None else origin.rules.sitemaps
 
     def is_dead(self, request: Request) -> bool:
         """Tell whether the origin that a robots.txt was asked of is given up in this run, and not its host."""
-        return any(origin.dead is not None for origin in self._hosts[request.host_id].origins.values() if origin.id == request.origin_id)
-
-    def _believe(self, host: _Host, origin: _Origin, rules: Robots, read_at: float) -> None:
-        origin.rules, origin.read_at = rules, read_at
-        delays = [one.rules.crawl_delay for one in host.origins.values() if one.rules is not None and one.rules.crawl_delay is not None]
-        host.crawl_delay = max(delays, default=None)
-        host.next_at = max(host.next_at, read_at + self._gap(host)) if host.crawl_delay is not None else host.next_at
+        origin = self._hosts[request.host_id].origin_of(request.origin_id)
+        return origin is not None and origin.dead is not None
 
     def rest(self, host_id: HostId, rest: Rest, now: float) -> None:
         """Leave a host alone for a while, or put it off beyond this run."""
@@ -428,9 +305,9 @@ class Schedule:
         host = self._hosts.get(host_id)
         if host is None:
             return
-        host.rest_until = host.broken_until = host.suspected_until = 0.0
-        host.failures, host.rest_reason, host.parked, host.dry = 0, None, None, False
-        host.suspects.clear()
+        host.trust()
+        host.rest_until = host.broken_until = 0.0
+        host.rest_reason, host.parked, host.dry = None, None, False
         self._enter(host, now)
 
     def withdraw(self, unwanted: Callable[[Request], bool], now: float) -> list[Request]:
@@ -451,7 +328,7 @@ class Schedule:
         self._settings = settings
         for host in self._hosts.values():
             if host.next_at > now:      # a gap that was longer or shorter than it would be now
-                host.next_at = min(host.next_at, now + self._gap(host))
+                host.next_at = min(host.next_at, now + host.gap(self._settings))
             self._enter(host, now)
 
     def settled(self, request: Request) -> None:
@@ -533,6 +410,7 @@ class Schedule:
 
     def _forget(self, host_id: HostId) -> None:
         del self._hosts[host_id]
+        self._calendar.leave(host_id)
         self._hungry.discard(host_id)
         self._ending.discard(host_id)
 
@@ -540,10 +418,7 @@ class Schedule:
 
     def memory(self, host_id: HostId, now: float) -> Memory:
         """Return what is to be remembered of a host across restarts."""
-        host = self._hosts[host_id]
-        resting = host.rest_until > now
-        next_at = max(host.next_at, host.rest_until) if resting else host.next_at
-        return Memory(next_at, host.pace, host.failures, host.rest_reason if resting else None, host.parked)
+        return self._hosts[host_id].memory(now)
 
     def crawl_delay(self, host_id: HostId) -> float | None:
         """Return the delay that a host's robots.txt asks for."""
@@ -551,11 +426,8 @@ class Schedule:
 
     def waiting(self, now: float, most: int = 3) -> list[tuple[str, float, str]]:
         """Return who is waited for longest: (host, seconds, why)."""
-        found = []
-        for when, _, host_id, token in (*self._quick, *self._others):
-            host = self._hosts.get(host_id)
-            if host is not None and host.token == token and when > now:
-                found.append((host.name, when - now, self._why(host, now)))
+        late = ((self._hosts[host_id], moment) for host_id, moment in self._calendar if moment > now)
+        found = [(host.name, moment - now, host.why(now, self._settings)) for host, moment in late]
         return heapq.nlargest(most, found, key=lambda entry: entry[1])
 
     def urls(self, most: int) -> list[str]:
@@ -565,78 +437,26 @@ class Schedule:
 
     def views(self, now: float, most: int) -> list[HostView]:
         """Return the hosts in hand for whoever looks on: those with requests in flight first, then those that come next."""
-        chosen = heapq.nsmallest(most, self._hosts.values(), key=lambda host: (not host.in_flight, self._moment(host), host.id))
-        return [
-            HostView(
-                host.name, len(host.queue), host.in_flight, self._gap(host), max(0.0, self._moment(host) - now),
-                self._why(host, now) if self._moment(host) > now and host.queue else "", host.parked,
-            )
-            for host in chosen
-        ]  # fmt: skip
-
-    def _moment(self, host: _Host) -> float:
-        """Return when a host may be asked next."""
-        return max(host.next_at, host.rest_until, host.suspected_until)
-
-    def _why(self, host: _Host, now: float) -> str:
-        if host.suspected_until > now:
-            return "does not answer, or the network is down"
-        if host.rest_until > now and host.rest_reason:
-            return f"rests: {host.rest_reason}"
-        if host.crawl_delay is not None:
-            return f"asks for {host.crawl_delay:g} s between requests"
-        return f"pace of {self._gap(host):.3g} s between requests"
+        chosen = heapq.nsmallest(most, self._hosts.values(), key=lambda host: (not host.in_flight, host.moment(), host.id))
+        return [host.view(now, self._settings) for host in chosen]
 
     # --- the calendar --------------------------------------------------------------------------------------------
 
-    def _gap(self, host: _Host) -> float:
-        """Return the seconds between two requests: the host's Crawl-delay, else the setting, else the pace it has earned."""
-        if host.crawl_delay is not None:
-            return max(host.crawl_delay, self._settings.delay or 0.0)
-        if self._settings.delay is not None:
-            return self._settings.delay
-        return FIRST_PACE if host.pace is None else host.pace
-
-    def _strict(self, host: _Host) -> bool:
-        return host.crawl_delay is not None or bool(self._settings.delay)
-
-    def _limit(self, host: _Host) -> int:
-        return 1 if host.crawl_delay is not None else int(min(host.bears, self._settings.host_limit))
-
-    def _enter(self, host: _Host, now: float) -> None:
+    def _enter(self, host: HostInHand, now: float) -> None:
         """Put a host in the calendar where it belongs now; whatever stood there of it before no longer counts."""
-        self._order += 1
-        host.token = self._order        # unique in this schedule: a host that is let go and taken again must not meet its old entries
         if not host.queue:
+            self._calendar.leave(host.id)
             self._grow_hungry(host)
-            return
-        if host.asking or host.in_flight >= self._limit(host) or (host.awaiting and self._strict(host)):
-            return
-        when = self._moment(host)
-        heapq.heappush(self._quick if host.quick else self._others, (max(when, now), self._order, host.id, host.token))
-        if len(self._quick) + len(self._others) > 64 + 8 * len(self._hosts):
-            self._sweep()
+        elif host.is_full(self._settings):
+            self._calendar.leave(host.id)
+        else:
+            self._calendar.enter(host.id, max(host.moment(), now), quick=host.quick)
 
-    def _sweep(self) -> None:
-        """Drop what no longer counts, so that the calendar stays as small as the hosts in hand."""
-        hosts = self._hosts
-        for calendar in (self._quick, self._others):
-            calendar[:] = [entry for entry in calendar if entry[2] in hosts and hosts[entry[2]].token == entry[3]]
-            heapq.heapify(calendar)
-
-    def _grow_hungry(self, host: _Host) -> None:
+    def _grow_hungry(self, host: HostInHand) -> None:
         if len(host.queue) < self.low_water:
             self._hungry.add(host.id)
         self._mark_ending(host)
 
-    def _mark_ending(self, host: _Host) -> None:
+    def _mark_ending(self, host: HostInHand) -> None:
         if not host.queue and not host.unsettled:
             self._ending.add(host.id)
-
-
-def learned(pace: float | None, status: int, ttfb: float) -> float | None:
-    """Return the pace of a host after an answer: shorter after a quick one, twice as long after a slow one or a refusal."""
-    known = FIRST_PACE if pace is None else pace
-    if status in (429, 503) or ttfb > known:
-        return min(SLOWEST_PACE, known * LONGER)
-    return max(FASTEST_PACE, known * SHORTER) if status < 500 and ttfb < known / 2 else pace

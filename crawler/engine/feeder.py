@@ -16,10 +16,11 @@ import msgspec
 from crawler.clock import Clock
 from crawler.core import robots
 from crawler.core.folds import UNFOLDED, Folds
+from crawler.core.inhand import Memory
 from crawler.core.model import Barred, Failed, Kind, Link, Reason, Request, State, UrlId
 from crawler.core.policy import Next
 from crawler.core.schedule import Barred as BarredByRobots
-from crawler.core.schedule import Idle, Memory, Ready, Schedule, Unreachable, Wait
+from crawler.core.schedule import Idle, Ready, Schedule, Unreachable, Wait
 from crawler.core.scope import Scope
 from crawler.core.settings import Settings
 from crawler.engine.committer import Committer

@@ -17,10 +17,10 @@ from crawler.core import urls
 from crawler.core.forecast import gap
 from crawler.core.model import KIND_CODE, NETWORK_FAULTS, Fault, Kind, Link, Parsed, Rejected, Reply, Request
 from crawler.core.model import RobotsRead as Read
+from crawler.core.pace import learned
 from crawler.core.policy import robots_verdict
 from crawler.core.robots import ALLOW_ALL
 from crawler.core.robots import MAX_BYTES as ROBOTS_BYTES
-from crawler.core.schedule import learned
 from crawler.core.scope import MOST_SITEMAPS, Options, Scope, rules_of, ruleset_of
 from crawler.core.seeds import Seed
 from crawler.core.settings import Settings

@@ -9,8 +9,8 @@ import msgspec
 
 from crawler.core.forecast import duration, gap
 from crawler.core.model import Fault
+from crawler.core.pace import FASTEST_PACE
 from crawler.core.policy import LONGEST_CRAWL_DELAY
-from crawler.core.schedule import FASTEST_PACE
 from crawler.core.settings import Settings
 
 Robots = Literal["rules", "none", "forbids", "ignored", "not asked"]

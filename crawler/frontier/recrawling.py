@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from crawler.core.inhand import ROBOTS_KEPT
 from crawler.core.model import KIND_CODE, Kind, Reason, State, UrlId
 from crawler.core.revisits import VISITS, Age, Visit, interval
-from crawler.core.schedule import ROBOTS_KEPT
 from crawler.frontier.batch import Tally
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.statements import ms

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from crawler.core.inhand import Memory
 from crawler.core.model import Fault, Kind, Reply, Request, RobotsRead
 from crawler.core.policy import Rest
 from crawler.core.robots import ALLOW_ALL, Robots
-from crawler.core.schedule import IDLE, Barred, Idle, Memory, Ready, Schedule, Wait
+from crawler.core.schedule import IDLE, Barred, Idle, Ready, Schedule, Wait
 from crawler.core.settings import Settings
 
 AGENT = "steadycrawl"
@@ -734,7 +735,7 @@ def test_the_calendar_stays_as_small_as_the_hosts_in_hand():
     for round_ in range(5_000):
         schedule.rest(1 + round_ % 3, Rest(round_ * 1.0, "again"), NOW)
 
-    assert 64 + 8 * 3 >= len(schedule._quick) + len(schedule._others)
+    assert 64 + 8 * 3 >= len(schedule._calendar)
     assert 5 == Counter(one.host_id for _, one in drive(schedule, until=NOW + 10_000))[1]
 
 
