@@ -1,7 +1,8 @@
 """What it costs to have a crawl in the browser: the same crawl with nobody watching, with a tab that reads, and with one that stalls.
 
-The three run side by side, so that whatever else the machine does meets them alike, and are compared within each round. Told are
-milliseconds of processor time a page: of the crawl with its parsers, and of the process that serves the pages.
+A crawl with a tab and one without run side by side, each on a processor of its own, so that whatever else the machine does meets
+both alike; they change places with every round, and are compared within it. Told are milliseconds of processor time a page: of the
+crawl with its parsers, and of the process that serves the pages.
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ import aiohttp
 from bench.running import ROOT
 from bench.table import table
 
-WAYS = ("without", "open", "stalled")
+WAYS = ("open", "stalled")
 UPGRADE = (
     "GET /api/live/socket HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n\r\n"
 )
+PINNED = """
+import os, runpy, sys
+os.sched_setaffinity(0, {int(sys.argv.pop(1))})
+runpy.run_module("crawler", run_name="__main__", alter_sys=True)
+"""
+"""Runs the crawler on one processor, its own processes too."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -40,13 +47,13 @@ class Cost(NamedTuple):
     looks: int
 
 
-async def crawl(url: str, folder: Path, way: str) -> Cost:
-    """Crawl once."""
+async def crawl(url: str, folder: Path, way: str, processor: int) -> Cost:
+    """Crawl once, on one processor."""
     words = ["crawl", url, "-o", str(folder), "--delay", "0", "--progress", "off", "--no-config"]
     if way != "without":
         words += ["--listen", "127.0.0.1:0"]
     process = subprocess.Popen(  # noqa: ASYNC220 - it takes a moment, once; our own program
-        [sys.executable, "-m", "crawler", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", PINNED, str(processor), *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     used, looks, watching = [0.0], [0], []
     said = ""
@@ -105,32 +112,43 @@ def _used(parent: int) -> float | None:
     return None
 
 
-async def compare(url: str, place: Path) -> dict[str, Cost]:
-    """Crawl in all ways at once."""
-    return dict(zip(WAYS, await asyncio.gather(*(crawl(url, place / way, way) for way in WAYS)), strict=True))
+async def compare(url: str, place: Path, way: str, places: list[int]) -> tuple[Cost, Cost]:
+    """Crawl without a tab and with one at once."""
+    ways = ("without", way)
+    without, with_ = await asyncio.gather(*(crawl(url, place / one, one, processor) for one, processor in zip(ways, places, strict=True)))
+    return without, with_
 
 
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard", description=__doc__)
     parser.add_argument("url", help="where to begin; a site of this machine that answers at once")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6, help="an even number lets the places even out")
     parser.add_argument("--markdown", action="store_true", help="print the table for a page")
     options = parser.parse_args()
-    rounds: list[dict[str, Cost]] = []
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2:
+        parser.error("two crawls side by side need two processors")
+    found: dict[str, list[tuple[Cost, Cost]]] = {way: [] for way in WAYS}
     for number in range(options.rounds):
-        with tempfile.TemporaryDirectory(prefix="bench-dashboard-") as place:
-            rounds.append(asyncio.run(compare(options.url, Path(place))))
-        told = ", ".join(f"{way} {cost.crawl:.3f} + {cost.dashboard:.3f}" for way, cost in rounds[-1].items())
-        print(f"round {number + 1}: {rounds[-1]['without'].pages} pages; ms/page {told}", file=sys.stderr)
+        for way in WAYS:
+            places = processors[:2] if number % 2 else processors[1::-1]
+            with tempfile.TemporaryDirectory(prefix="bench-dashboard-") as place:
+                without, with_ = asyncio.run(compare(options.url, Path(place), way, places))
+            found[way].append((without, with_))
+            told = f"{without.crawl:.3f} without, {with_.crawl:.3f} + {with_.dashboard:.3f} {way}"
+            print(f"round {number + 1}: {with_.pages} pages; ms/page {told}", file=sys.stderr)
     rows = []
-    for way in WAYS:
-        costs = [one[way] for one in rounds]
-        ratios = sorted(100 * (one[way].crawl / one["without"].crawl - 1) for one in rounds)
-        more = "" if way == "without" else f"{statistics.median(ratios):+.1f} % ({ratios[0]:+.1f} to {ratios[-1]:+.1f})"
-        ours, theirs = (statistics.median(getattr(cost, name) for cost in costs) for name in ("crawl", "dashboard"))
-        rows.append((way, f"{ours:.3f}", more, f"{theirs:.3f}", str(statistics.median(cost.looks for cost in costs))))
-    print(table(("tab", "crawl ms/page", "than without", "dashboard ms/page", "looks"), rows, markdown=options.markdown))
+    for way, pairs in found.items():
+        ratios = sorted(100 * (with_.crawl / without.crawl - 1) for without, with_ in pairs)
+        without, with_, served = (
+            statistics.median(values)
+            for values in zip(*((one.crawl, other.crawl, other.dashboard) for one, other in pairs), strict=True)
+        )
+        more = f"{statistics.mean(ratios):+.1f} % ({ratios[0]:+.1f} to {ratios[-1]:+.1f})"
+        looks = round(statistics.median(with_.looks for _, with_ in pairs))
+        rows.append((way, f"{without:.3f}", f"{with_:.3f}", more, f"{served:.3f}", str(looks)))
+    print(table(("tab", "without, ms/page", "with, ms/page", "more", "dashboard, ms/page", "looks"), rows, markdown=options.markdown))
 
 
 if __name__ == "__main__":
