@@ -15,7 +15,7 @@ class Calendar:
     """Moments of hosts, quick hosts and others apart. An entry that was replaced stays in its heap until it comes to the head."""
 
     def __init__(self) -> None:
-        self._heaps: dict[bool, list[tuple[float, int, HostId]]] = {True: [], False: []}
+        self._heaps: tuple[list[tuple[float, int, HostId]], list[tuple[float, int, HostId]]] = ([], [])      # the quick ones are second
         self._counts: dict[HostId, int] = {}
         """The number of each host's entry that counts. Numbers are never used twice, so that a host which leaves and comes back
         does not meet its old entries."""
@@ -26,7 +26,7 @@ class Calendar:
         self._number += 1
         self._counts[host_id] = self._number
         heapq.heappush(self._heaps[quick], (moment, self._number, host_id))
-        if sum(map(len, self._heaps.values())) > ROOM[0] + ROOM[1] * len(self._counts):
+        if len(self) > ROOM[0] + ROOM[1] * len(self._counts):
             self._sweep()
 
     def leave(self, host_id: HostId) -> None:
@@ -45,15 +45,16 @@ class Calendar:
 
     def __iter__(self) -> Iterator[tuple[HostId, float]]:
         """Iterate over hosts and their moments, in no order."""
-        for heap in self._heaps.values():
+        for heap in self._heaps:
             yield from ((host_id, moment) for moment, number, host_id in heap if self._counts.get(host_id) == number)
 
     def __len__(self) -> int:
         """Return how many entries are kept, those too that no longer count."""
-        return sum(map(len, self._heaps.values()))
+        others, quick = self._heaps
+        return len(others) + len(quick)
 
     def _sweep(self) -> None:
         """Drop what no longer counts, so that the calendar stays as small as the hosts in it."""
-        for heap in self._heaps.values():
+        for heap in self._heaps:
             heap[:] = [entry for entry in heap if self._counts.get(entry[2]) == entry[1]]
             heapq.heapify(heap)

@@ -12,10 +12,9 @@ import random
 import shlex
 import signal
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import get_args
 
 import aiofiles.os
 import msgspec
@@ -25,16 +24,14 @@ from crawler.archive.cdxj import write_index
 from crawler.archive.files import FileArchive
 from crawler.archive.warc import WarcArchive
 from crawler.clock import Clock, SystemClock
-from crawler.core import policy, secrets, urls
+from crawler.core import policy
 from crawler.core.metrics import Fold, Snapshot, Summary
 from crawler.core.metrics import Outcome as RunOutcome
 from crawler.core.model import (
-    KIND_CODE,
     NETWORK_FAULTS,
     Failed,
     Fetched,
     Redirected,
-    Rejected,
     Request,
     RobotsRead,
     State,
@@ -42,11 +39,11 @@ from crawler.core.model import (
 )
 from crawler.core.policy import Next
 from crawler.core.schedule import Schedule
-from crawler.core.scope import Rules, Scope, rules_of, ruleset_of
 from crawler.core.seeds import Seed, Source
-from crawler.core.settings import Directive, Settings
+from crawler.core.settings import Settings
 from crawler.engine import telling
 from crawler.engine.archiving import Recorder, close_left_open, said
+from crawler.engine.bounds import Bounds, Running, decide_alike, remembered
 from crawler.engine.committer import BACKLOG, BATCH, Committer
 from crawler.engine.feeder import Feeder
 from crawler.engine.looking import Lookout
@@ -60,18 +57,15 @@ from crawler.engine.visiting import Visitor
 from crawler.fetch.client import Fetcher
 from crawler.fetch.cookiefile import read_cookie_file
 from crawler.fetch.cookies import SiteJar
-from crawler.fetch.guard import Guard
 from crawler.fetch.routes import Routes, need_extra
 from crawler.finishing import finish
 from crawler.folder import DATABASE, StorageError, held
 from crawler.frontier import editing
-from crawler.frontier.ledger import Ledger, Past, guessed_sitemaps, seed_links
+from crawler.frontier.ledger import Ledger, Past
 from crawler.frontier.sampling import Sampler
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.volumes import Volumes
-from crawler.frontier.writing import Writer
-from crawler.hooks import Hooks, HostRested, Notice, Progress, RunEnded, RunStarted, SettingsApplied, Stopping
-from crawler.parsing.config import Config
+from crawler.hooks import Hooks, HostRested, Progress, RunEnded, RunStarted, Stopping
 from crawler.parsing.pool import ParserPool
 
 Door = Callable[[Steering], AbstractAsyncContextManager[object]]
@@ -79,15 +73,10 @@ Door = Callable[[Steering], AbstractAsyncContextManager[object]]
 GRACE = 10.0
 """Seconds that requests in flight have to land after a stop."""
 PROGRESS_EVERY = 0.2
-SEEDS_AT_ONCE = 5_000
 MOST_WRONG = 40
 """Kinds of errors that are told while a crawl runs."""
 PRODUCT = "steadycrawl"
 """The product token that robots.txt addresses us by."""
-_BOUNDS = (
-    "scope", "depth", "include", "exclude", "max_segments", "max_repeats", "robots", "allow_net", "deny_net", "follow", "leave",
-    "page_requisites", "sitemaps", "fold", "disobey", "undamp", "max_alike", "max_per_host", "max_per_site", "max_hosts_per_site",
-)  # fmt: skip
 
 
 class Crawler:
@@ -114,9 +103,7 @@ class Crawler:
         self._clock = clock or SystemClock()
         self._door = door
         self._workers: list[asyncio.Task[None]] = []
-        self._judging = asyncio.Lock()
         self._lookout = Lookout(self._hooks if door else None)
-        self._scope = Scope(Rules(()))
         self._ending = False
         self._stops = 0
         self._received = 0
@@ -124,7 +111,6 @@ class Crawler:
         self._dropped = 0
         self._parked: list[tuple[str, str, int]] = []
         self._deadline: float | None = None
-        self._twins: set[tuple[int, str]] = set()
 
     def stop(self, signum: int) -> None:
         """Stop feeding; called again, drop what is in flight."""
@@ -162,35 +148,20 @@ class Crawler:
 
     async def _run(self, stack: AsyncExitStack) -> Summary:
         settings = self._settings
-        durable, min_free = settings.durability == "full", settings.min_free
-        if settings.save == "warc":
-            self._archive: FileArchive = WarcArchive(self._output, durable=durable, min_free=min_free, said=said(settings))
-        else:
-            self._archive = FileArchive(self._output, durable=durable, min_free=min_free)
-        stack.push_async_callback(self._archive.close)
-        names = await asyncio.to_thread(self._archive.open)
-        database = self._output / DATABASE
-        opening = SqliteFrontier.open(database, durability=settings.durability, links=settings.links)
-        self._frontier = await stack.enter_async_context(opening)
-        self._ledger = Ledger(self._frontier)
-        past = await self._ledger.past()
-        await asyncio.to_thread(self._archive.forget, await self._ledger.unborn(names))
-        self._volumes = Volumes(self._frontier)
-        await close_left_open(self._output, self._volumes, self._hooks)
-        pages_before = self._frontier.pages
-        started = self._clock.now()
-        repeated = settings.concurrency + BATCH + BACKLOG
-        unjudged = past.resumed and (past.unjudged or _bounds(past.settings) != _bounds(_told(settings)))
+        past = await self._open(stack)
+        started, pages_before = self._clock.now(), self._frontier.pages
+        unjudged = past.resumed and (past.unjudged or not decide_alike(past.settings, remembered(settings)))
         await self._ledger.begin(
-            now=started, version=crawler.__version__, argv=shlex.join(self._argv), settings=_told(settings),
-            sources=self._sources or past.sources, repeated=repeated, unjudged=unjudged,
+            now=started, version=crawler.__version__, argv=shlex.join(self._argv), settings=remembered(settings),
+            sources=self._sources or past.sources, repeated=settings.concurrency + BATCH + BACKLOG, unjudged=unjudged,
         )  # fmt: skip
         async with self._frontier.writer.transaction():
             await self._frontier.writer.index.begin(wanted=settings.index == "text")
         await editing.remove_forgotten(self._frontier, self._output)
         self._recrawling = Recrawling(self._frontier, self._hooks)
         await self._recrawling.open(settings.recrawl, now=started, first=not past.resumed)
-        new = await self._take_seeds(self._seeds, unjudged=unjudged or past.resumed)
+        self._bounds = Bounds(settings, frontier=self._frontier, ledger=self._ledger, hooks=self._hooks, agent=PRODUCT)
+        new = await self._bounds.sow(self._seeds, unjudged=unjudged or past.resumed)
         self._sampler = Sampler(self._frontier, clock=self._clock, received=lambda: self._received)
         await self._sampler.begin()
         self._fold = Fold(started)
@@ -199,64 +170,43 @@ class Crawler:
         await self._hooks.send(
             RunStarted(
                 str(self._output), past.resumed, pages_before, statistics.queued, past.clean, 0 if past.clean else past.repeated,
-                self._seed_count, len(new) if past.resumed else 0,
+                self._bounds.seeds, len(new) if past.resumed else 0,
             )
         )  # fmt: skip
         return await self._crawl(started, unjudged=unjudged or (past.resumed and bool(new)))
 
-    async def _take_seeds(self, given: Sequence[Seed], *, unjudged: bool) -> list[tuple[Seed, int]]:
-        """Make the seeds durable, and with them the bounds of the crawl; *unjudged*: these may mean something to what is known."""
-        rulesets, new, differing = await self._ledger.seeds(given)
-        if differing:
-            names = ", ".join(seed.url for seed in differing[:3]) + (", ..." if len(differing) > 3 else "")
-            await self._hooks.send(Notice(f"keeps the options of its first run: {names}; --fresh crawls with the new ones"))
-        self._seed_urls = [url for _, seeds in rulesets for url in seeds]
-        self._seed_count = len(self._seed_urls)
+    async def _open(self, stack: AsyncExitStack) -> Past:
+        """Open the archive and the frontier, and put right what a run that was killed has left; return what came before."""
         settings = self._settings
-        rules = rules_of((ruleset_of(seeds, options, settings) for options, seeds in rulesets), settings)
-        self._scope.go_by(msgspec.structs.replace(rules, damped=self._scope.rules.damped))
-        for ruleset, host in await self._ledger.twins():
-            self._twins.add((ruleset, host))
-            self._scope.adopt(host, ruleset)
-        self._bound(self._frontier.writer)
-        links = seed_links(new)
-        for start in range(0, len(links), SEEDS_AT_ONCE):
-            judged = [self._scope.judge(link) for link in links[start : start + SEEDS_AT_ONCE]]
-            await self._frontier.add(judged)
-            for refused in [one for one in judged if isinstance(one, Rejected)][:3]:
-                await self._hooks.send(Notice(f"the seed {refused.link.url} is not crawled: {refused.rule}"))
-        if settings.sitemaps == "guess":
-            guesses = [link for number, (_, seeds) in enumerate(rulesets) for link in guessed_sitemaps(seeds, number)]
-            await self._frontier.add([self._scope.judge(link) for link in guesses])
-        if new:
-            await self._ledger.remember_seeds(new, unjudged=unjudged)
-        return new
-
-    def _bound(self, writer: Writer) -> None:
-        """Tell the writer what it has to know of the bounds."""
-        settings, scope = self._settings, self._scope
-        writer.depth_limit = lambda ruleset: scope.rules.rulesets[ruleset].depth
-        writer.followed = frozenset(KIND_CODE[kind] for kind in scope.rules.follow)
-        writer.is_late = scope.is_late
-        writer.budgets.per_host, writer.budgets.per_site = settings.max_per_host, settings.max_per_site
-        writer.budgets.hosts_per_site = settings.max_hosts_per_site
+        durable, min_free = settings.durability == "full", settings.min_free
+        if settings.save == "warc":
+            self._archive: FileArchive = WarcArchive(self._output, durable=durable, min_free=min_free, said=said(settings))
+        else:
+            self._archive = FileArchive(self._output, durable=durable, min_free=min_free)
+        stack.push_async_callback(self._archive.close)
+        names = await asyncio.to_thread(self._archive.open)
+        opening = SqliteFrontier.open(self._output / DATABASE, durability=settings.durability, links=settings.links)
+        self._frontier = await stack.enter_async_context(opening)
+        self._ledger = Ledger(self._frontier)
+        past = await self._ledger.past()
+        await asyncio.to_thread(self._archive.forget, await self._ledger.unborn(names))
+        self._volumes = Volumes(self._frontier)
+        await close_left_open(self._output, self._volumes, self._hooks)
+        return past
 
     async def _wire(self, stack: AsyncExitStack, started: float, past: Past) -> None:
         """Put the parts together."""
-        settings, frontier, clock = self._settings, self._frontier, self._clock
-        guard = self._guard = Guard(open_hosts=(), open_ports=(), allow=settings.allow_net, deny=settings.deny_net)
-        self._open_guard()
+        settings, frontier, clock, bounds = self._settings, self._frontier, self._clock, self._bounds
         jar = await self._jar()
-        self._fetcher = await stack.enter_async_context(Fetcher.open(settings, guard, routes=self._routes, cookies=jar))
+        self._fetcher = await stack.enter_async_context(Fetcher.open(settings, bounds.guard, routes=self._routes, cookies=jar))
         self._novelty = Novelty(
-            settings, scope=self._scope, ledger=self._ledger, hooks=self._hooks, clock=clock, changed=self._reconfigure,
-            spawn=lambda telling: self._group.create_task(telling),  # noqa: PLW0108 - the group is not there yet
+            settings, scope=bounds.scope, ledger=self._ledger, hooks=self._hooks, clock=clock, changed=bounds.changed, spawn=self._spawn,
         )  # fmt: skip
         if settings.undamp:
             await self._ledger.forget_patterns(settings.undamp)
         await self._novelty.restore()
         self._parsers = ParserPool(processes=settings.parsers or _processes())
-        self._parsers.configure(self._config())
+        self._parsers.configure(bounds.config())
         await stack.enter_async_context(self._parsers)
         self._queue: asyncio.Queue[Request] = asyncio.Queue(maxsize=max(settings.concurrency, MOST_WORKERS))
         not_before = 0.0 if past.clean else started
@@ -268,20 +218,18 @@ class Crawler:
             committed=self._committed, jar=jar, recorder=recorder,
         )  # fmt: skip
         self._feeder = Feeder(
-            settings, queue=self._queue, frontier=frontier, schedule=self._schedule, scope=self._scope, committer=self._committer,
+            settings, queue=self._queue, frontier=frontier, schedule=self._schedule, scope=bounds.scope, committer=self._committer,
             clock=clock, agent=PRODUCT, over=self._over,
         )  # fmt: skip
         self._visitor = Visitor(
-            settings, fetcher=self._fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=self._scope,
-            secret=frontier.secret, clock=clock, adopted=self._adopted, hooks=self._hooks,
+            settings, fetcher=self._fetcher, archive=self._archive, parsers=self._parsers, schedule=self._schedule, scope=bounds.scope,
+            secret=frontier.secret, clock=clock, adopted=bounds.adopted, hooks=self._hooks,
             jar=jar, cookies_of=frontier.cookies_of, is_no_page=frontier.is_no_page,
         )  # fmt: skip
+        bounds.attach(Running(self._parsers, self._feeder, self._spawn, self._grown, lambda: self._ending))
 
-    def _open_guard(self) -> None:
-        """Let hosts that a seed names be where they are."""
-        origins = [urls.split(url)[0] for url in self._seed_urls]
-        ports = {int(port) for origin in origins if (port := origin.rpartition(":")[2]).isdigit()}
-        self._guard.open(map(urls.host_of, origins), ports)
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        self._group.create_task(work)
 
     async def _jar(self) -> SiteJar | None:
         """Return the jar, which takes in a site's cookies when it is first asked."""
@@ -290,14 +238,6 @@ class Crawler:
         if self._cookie_file is not None:
             await self._ledger.take_cookie_file(*self._cookie_file)
         return SiteJar(clock=self._clock.now)
-
-    def _config(self) -> Config:
-        settings = self._settings
-        return Config(
-            rules=self._scope.rules, secret=self._frontier.secret, max_links=settings.max_links, parse_size=settings.parse_size,
-            parser=settings.parser, pdf=settings.pdf, novelty=settings.novelty, index=settings.index == "text",
-            disobey=frozenset(settings.disobey if settings.robots else get_args(Directive)),
-        )  # fmt: skip
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -308,30 +248,12 @@ class Crawler:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                committing = group.create_task(self._committer.run())
-                self._network = Network(
-                    fetcher=self._fetcher, schedule=self._schedule, ledger=self._ledger, hooks=self._hooks, clock=self._clock, group=group,
-                    settle=self._settle, stir=self._feeder.stir,
-                )  # fmt: skip
-                self._feeder.network = self._network
-                self._feeder.expecting += unjudged
-                if unjudged:
-                    group.create_task(self._rejudge())
-                self._recrawling.attach(self._feeder, self._settings)
-                if self._recrawling:
-                    group.create_task(self._revisit())
-                self._hire()
-                reporting = group.create_task(self._tell_progress())
-                sampling = group.create_task(self._sampler.run())
+                background = self._begin(group, unjudged=unjudged)
                 async with self._door(self._steering()) if self._door else contextlib.nullcontext():
                     await self._feeder.run()
                     await self._land(self._workers)
-                await self._network.close()
-                while self._committer.unsettled:
-                    await self._feeder.wait_stirred(1.0)
-                await self._novelty.remember()
-                await editing.remove_forgotten(self._frontier, self._output)
-                for task in (committing, reporting, sampling):
+                await self._settle_all()
+                for task in background:
                     task.cancel()
             await self._sampler.note()
             outcome = await self._outcome()
@@ -349,6 +271,30 @@ class Crawler:
         )  # fmt: skip
         await self._hooks.send(RunEnded(summary))
         return summary
+
+    def _begin(self, group: asyncio.TaskGroup, *, unjudged: bool) -> list[asyncio.Task[None]]:
+        """Begin everything but the feeder; return what goes on until the end of all else."""
+        committing = group.create_task(self._committer.run())
+        self._network = Network(
+            fetcher=self._fetcher, schedule=self._schedule, ledger=self._ledger, hooks=self._hooks, clock=self._clock, group=group,
+            settle=self._settle, stir=self._feeder.stir,
+        )  # fmt: skip
+        self._feeder.network = self._network
+        if unjudged:
+            self._bounds.judge_again()
+        self._recrawling.attach(self._feeder, self._settings)
+        if self._recrawling:
+            group.create_task(self._revisit())
+        self._hire()
+        return [committing, group.create_task(self._tell_progress()), group.create_task(self._sampler.run())]
+
+    async def _settle_all(self) -> None:
+        """See to it that everything which has landed is durable."""
+        await self._network.close()
+        while self._committer.unsettled:
+            await self._feeder.wait_stirred(1.0)
+        await self._novelty.remember()
+        await editing.remove_forgotten(self._frontier, self._output)
 
     def _set_deadline(self) -> None:
         self._deadline = None if self._settings.max_time is None else self._started + self._settings.max_time
@@ -422,56 +368,14 @@ class Crawler:
             self._feeder.look()
         self._feeder.stir()
 
-    def _reconfigure(self) -> None:
-        """Let the parsers know that the bounds have changed."""
-        self._parsers.configure(self._config())
-
-    def _adopted(self) -> None:
-        """Let the parsers and the next run know that a seed's redirect has let its twin in."""
-        self._reconfigure()
-        self._twins = {
-            (number, host)
-            for number, ruleset in enumerate(self._scope.rules.rulesets)
-            for host in ruleset.hosts - {urls.host_of(urls.split(url)[0]) for url in self._seed_urls}
-            if ruleset.scope != "site"
-        }
-        self._group.create_task(finish(self._ledger.remember_twins(self._twins)))
-
-    async def _rejudge(self) -> None:
-        """Apply changed bounds to what waits, in the background, and say what that came to; a stop leaves it to the next run."""
-        async with self._judging:
-            await self._rejudge_all()
-
-    async def _rejudge_all(self) -> None:
-        allowed = refused = 0
-        if self._settings.sitemaps != "off":
-            await self._offer_named_sitemaps()
-        last: int | None = 0
-        while last is not None and not self._ending:
-            last, more, fewer = await finish(self._ledger.rejudge(self._scope, last, self._settings))
-            allowed, refused = allowed + more, refused + fewer
-            self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
-        self._feeder.expecting -= 1
-        self._feeder.stir()
-        if allowed or refused:
-            await self._hooks.send(SettingsApplied(allowed, refused))
-
     async def _revisit(self) -> None:
         """Queue in the background what a recrawl asks again."""
-        await self._recrawling.run(
-            queued=lambda: self._committed(self._schedule.stirred(self._frontier.grown_hosts())), ending=lambda: self._ending
-        )
-        self._feeder.expecting -= 1
-        self._feeder.stir()
+        await self._recrawling.run(queued=self._grown, ending=lambda: self._ending)
+        self._feeder.expected()
 
-    async def _offer_named_sitemaps(self) -> None:
-        """Offer what robots.txt files that were read before name, for they may not have been asked for then."""
-        last: int | None = 0
-        while last is not None and not self._ending:
-            last, links = await finish(self._ledger.named_sitemaps(last, self._scope, PRODUCT))
-            if links:
-                await finish(self._frontier.add([self._scope.judge(link) for link in links]))
-                self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
+    def _grown(self) -> None:
+        """Note that URLs were queued by something else than a page."""
+        self._committed(self._schedule.stirred(self._frontier.grown_hosts()))
 
     # --- steering ------------------------------------------------------------------------------------------------
 
@@ -492,12 +396,12 @@ class Crawler:
 
     async def apply(self, settings: Settings) -> None:
         """Go by changed settings from now on; those that hold for the whole crawl are remembered."""
-        self._settings = settings
+        self._settings = self._bounds.settings = settings
         self._feeder.reconfigure(settings)
         self._schedule.reconfigure(settings, self._clock.now())
         self._set_deadline()
         self._hire()
-        await self._ledger.reconfigure(_told(settings))
+        await self._ledger.reconfigure(remembered(settings))
 
     def forget(self, rows: Collection[int]) -> None:
         """Compare no page any more with those that have been forgotten."""
@@ -505,23 +409,12 @@ class Crawler:
 
     async def sow(self, seeds: Sequence[Seed]) -> int:
         """Take in further seeds; return how many are new. What was refused before may be let in by them, in the background."""
-        new = await self._take_seeds(seeds, unjudged=True)
-        self._open_guard()
-        self._look_again()
-        return len(new)
+        return await self._bounds.add(seeds)
 
     async def exclude(self, pattern: str) -> None:
         """Leave out what matches a pattern from now on, and what waits of it in the background."""
         self._settings = msgspec.structs.replace(self._settings, exclude=(*self._settings.exclude, pattern))
-        self._scope.go_by(msgspec.structs.replace(self._scope.rules, exclude=self._settings.exclude))
-        await self._ledger.reconfigure(_told(self._settings), unjudged=True)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """Judge by the bounds as they are now: the parsers, and what waits."""
-        self._reconfigure()
-        self._feeder.expecting += 1
-        self._group.create_task(self._rejudge())
+        await self._bounds.change(self._settings)
 
     # --- stopping ------------------------------------------------------------------------------------------------
 
@@ -563,20 +456,6 @@ class Crawler:
             self._clock.now(), self._settings, self._fold, self._frontier, self._schedule, self._feeder, stopping=bool(self._stops),
             down_since=self._network.since,
         )  # fmt: skip
-
-
-def _told(settings: Settings) -> dict[str, object]:
-    """Return the settings that are not the default, as plain values."""
-    plain: dict[str, object] = msgspec.to_builtins(settings)
-    usual: dict[str, object] = msgspec.to_builtins(Settings())
-    told = secrets.redact_settings({name: value for name, value in plain.items() if value != usual[name]})     # none reaches the database
-    remembered: dict[str, object] = msgspec.json.decode(msgspec.json.encode(told))      # as they will come back: tuples as lists
-    return remembered
-
-
-def _bounds(settings: Mapping[str, object]) -> dict[str, object]:
-    """Return the settings that decide what may enter."""
-    return {name: settings.get(name) for name in _BOUNDS}
 
 
 def _processes() -> int:

@@ -97,6 +97,11 @@ class Feeder:
         """Say that something has changed: a worker is free, a commit is through, a stop was asked for."""
         self._stirred.set()
 
+    def expected(self) -> None:
+        """Note that something which might have queued URLs is through."""
+        self.expecting -= 1
+        self.stir()
+
     def landed(self, request: Request) -> None:
         """Note that a worker has handed over and is free."""
         self.busy -= 1
