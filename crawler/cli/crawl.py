@@ -94,6 +94,11 @@ class Telling:
             if self.dashboard is not None:
                 self.display.say(f"  watch it at {secret_url(self.dashboard.bound, self.dashboard.token)}")
 
+    def end_of_dashboard(self, code: int) -> None:
+        """Say that nobody can watch the crawl any more, and what helps."""
+        again = f"{self.session.program} serve {self.outline.output}"
+        self.display.say(f"warning: the dashboard has ended, with {code}; the crawl goes on, and {again} shows it again")
+
     def close(self) -> None:
         """Leave terminal, log and pipe in order."""
         self.display.close()
@@ -141,7 +146,8 @@ async def _watched(telling: Telling) -> AsyncIterator[None]:
         return
     from crawler.dashboard.beside import served_beside  # only for those who watch
 
-    async with served_beside(telling.outline.output, telling.dashboard.bound, telling.dashboard.token):
+    folder, dashboard = telling.outline.output, telling.dashboard
+    async with served_beside(folder, dashboard.bound, dashboard.token, died=telling.end_of_dashboard):
         yield
 
 

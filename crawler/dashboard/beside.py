@@ -7,7 +7,7 @@ import contextlib
 import logging
 import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,8 @@ log = logging.getLogger("crawler.dashboard")
 
 GRACE = 5.0
 """Seconds that the dashboard has to say goodbye to who watches."""
-
+GLANCE = 1.0
+"""Seconds between two looks at whether it is still there."""
 
 MOST_LINES = 500
 """Lines of the dashboard's troubles that the log of the crawl has room for."""
@@ -38,13 +39,31 @@ class Order(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def served_beside(folder: Path, bound: Bound, token: str) -> AsyncIterator[None]:
-    """Serve the crawl in a folder from a process of its own for the length of the block. Its end is not the crawl's."""
+async def served_beside(folder: Path, bound: Bound, token: str, *, died: Callable[[int], None]) -> AsyncIterator[None]:
+    """Serve the crawl in a folder from a process of its own for the length of the block. Its end is not the crawl's.
+
+    *died* is told the exit code, within a second, when it ends before the block does.
+    """
     process = await asyncio.to_thread(_start, folder, bound, token)
+
+    def told() -> bool:
+        if (code := process.poll()) is not None:
+            log.error("the dashboard ended before the crawl did, with %s", code)
+            died(code)
+        return code is not None
+
+    watching = asyncio.create_task(_watch(told))
     try:
         yield
     finally:
+        if watching.cancel():
+            told()
         await asyncio.to_thread(_end, process)
+
+
+async def _watch(ended: Callable[[], bool]) -> None:
+    while not ended():  # noqa: ASYNC110 - the system tells nobody but the one who asks
+        await asyncio.sleep(GLANCE)
 
 
 def _start(folder: Path, bound: Bound, token: str) -> subprocess.Popen[bytes]:
@@ -70,8 +89,6 @@ def _hear(stream: IO[bytes]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() not in (None, 0):
-        log.error("the dashboard ended before the crawl did, with %s", process.returncode)
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()

@@ -208,7 +208,7 @@ class Steering:
             raise Refused("the crawl is paused already", "Try crawler control resume.")
         self._feeder.pause(paused=True)
         flying = words.count(self._feeder.busy, "request")
-        return Answer(f"paused; {flying} in flight may still land", paused=True)
+        return Answer(f"paused; {flying} in flight may still land" if self._feeder.busy else "paused; nothing is in flight", paused=True)
 
     async def _resume(self, _: Resume) -> Answer:
         if not self._feeder.paused:
