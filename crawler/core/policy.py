@@ -36,6 +36,8 @@ LONGEST_PARK = 7 * 86_400.0
 """Seconds for which a host is put off, whatever it asks for: one nonsensical header must not lose it for years."""
 LONGEST_CRAWL_DELAY = 60.0
 """Seconds of Crawl-delay that are honoured; a host that asks for more is parked."""
+ROBOTS_WAIT = 5.0
+"""Seconds that a host rests at the least after a robots.txt that could not be had, twice as long each time."""
 ROBOTS_HOPS = 5
 """Redirects of a robots.txt that are followed (RFC 9309 2.3.1.2)."""
 BREAKER_AT = 5
@@ -215,4 +217,4 @@ def _after_robots(outcome: RobotsRead, settings: Settings, *, now: float) -> Nex
     asked = None if outcome.reply is None else retry_after(outcome.reply, now)
     why = f"robots.txt: {word}"
     park = tries >= settings.tries or (asked or 0.0) > LONGEST_RETRY_AFTER or outcome.fault is Fault.GUARD
-    return Next(State.FAILED, tries, rest=Rest(max(min(asked or 0.0, LONGEST_PARK), backoff(5.0, tries, 0.5)), why, park))
+    return Next(State.FAILED, tries, rest=Rest(max(min(asked or 0.0, LONGEST_PARK), backoff(ROBOTS_WAIT, tries, 0.5)), why, park))

@@ -417,14 +417,14 @@ def test_a_closed_pipe_is_no_error():
 def test_streams_that_are_closed_from_the_start_are_no_error(closed):
     """A database whose number is 1 would be written to as if it were the terminal, and the event loop aborted."""
     done = subprocess.run(
-        ["/bin/bash", "-c", f"exec '{sys.executable}' -m crawler demo -o out {closed}"], capture_output=True, text=True,
+        ["/bin/bash", "-c", f"exec '{sys.executable}' -m crawler demo -n 2 -o out {closed}"], capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(crawler.__file__).parent.parent)}, check=False,
     )  # fmt: skip
 
     assert (0, "") == (done.returncode, done.stdout)
     assert ("pages" in done.stderr) is (closed == ">&-")
     with contextlib.closing(sqlite3.connect("out/crawl.db")) as database:
-        assert [("finished",)] == database.execute("SELECT outcome FROM runs").fetchall()
+        assert [("limit",)] == database.execute("SELECT outcome FROM runs").fetchall()
 
 
 def test_the_program_runs_as_a_module():

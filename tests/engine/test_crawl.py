@@ -39,7 +39,8 @@ async def test_robots_is_asked_first_and_once_for_each_origin(site, crawl):
     assert "robots.txt line 2: Disallow: /private" == rule
 
 
-async def test_a_robots_txt_that_cannot_be_had_forbids_for_now_and_the_host_is_parked(site, crawl):
+async def test_a_robots_txt_that_cannot_be_had_forbids_for_now_and_the_host_is_parked(site, crawl, monkeypatch):
+    monkeypatch.setattr("crawler.core.policy.ROBOTS_WAIT", 0.1)
     site.pages = {"/robots.txt": (503, {}, "later"), "/": "page"}
     summary = await crawl(site.url("/"), tries=1)
     assert ("parked", {"/": ("parked", "robots.txt: status 503")}) == (summary.outcome, crawl.states())
@@ -478,7 +479,8 @@ async def test_a_closed_port_of_a_host_does_not_take_the_rest_of_the_host_with_i
     assert (("connect", 1),) == summary.errors
 
 
-async def test_a_closed_port_that_is_a_seed_does_not_stand_in_the_way_of_another(site, crawl):
+async def test_a_closed_port_that_is_a_seed_does_not_stand_in_the_way_of_another(site, crawl, monkeypatch):
+    monkeypatch.setattr("crawler.core.policy.ROBOTS_WAIT", 0.1)
     site.pages = {"/": links("/a"), "/a": "a"}
     summary = await crawl("http://127.0.0.1:9998/", site.url("/"), max_rest=30)
     assert ("finished", 2) == (summary.outcome, summary.pages)
