@@ -20,7 +20,7 @@ from crawler.core.model import FOLLOWED, REQUISITES
 from crawler.core.scope import Rules, Ruleset
 from crawler.parsing.config import Config
 from crawler.parsing.harvest import Harvester
-from crawler.parsing.pool import ALLOCATION
+from crawler.parsing.process import ALLOCATION
 from crawler.parsing.wire import Page
 
 WAYS = (("links", False, False), ("links and requisites", True, False), ("links and text", False, True))

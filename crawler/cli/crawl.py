@@ -97,7 +97,8 @@ class Telling:
     def end_of_dashboard(self, code: int) -> None:
         """Say that nobody can watch the crawl any more, and what helps."""
         again = f"{self.session.program} serve {self.outline.output}"
-        self.display.say(f"warning: the dashboard has ended, with {code}; the crawl goes on, and {again} shows it again")
+        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        self.display.say(f"warning: the dashboard has ended, {how}; the crawl goes on, and {again} shows it again")
 
     def close(self) -> None:
         """Leave terminal, log and pipe in order."""

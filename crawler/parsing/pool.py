@@ -9,157 +9,25 @@ needs three seconds more for a hang in C (see docs/decisions).
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
 import subprocess
-import sys
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from crawler.children import launch
 from crawler.core.documents import is_plain, reading_of
 from crawler.core.model import NOTHING_PARSED, Parsed
 from crawler.folder import CrawlError
 from crawler.parsing.config import Config
-from crawler.parsing.wire import BATCH, CONFIGURE, HEADER, LARGEST, READY, Page, decode_results, frame, longest, patience
+from crawler.parsing.process import Child, Job, bury, start
+from crawler.parsing.wire import Page, patience
 
 DEADLINE = 2.0
-PATIENCE = 0.125
-"""Share of the deadline after which a process counts as slow: others take its place, and the pages that wait behind its one."""
 SPARES = 2
 """Processes beyond the usual ones, for each of them, that may stand in for slow ones."""
-START_DEADLINE = 60.0
-LAST = 19
-"""The weakest priority of a process."""
-BUFFER = 1 << 20
-"""Bytes that the kernel may hold between us and a process."""
-ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": str(1 << 25), "MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_ARENA_MAX": "1"}
-"""For glibc, which otherwise gives memory back after every page and pays for it again with page faults: 10 % of the time."""
 LARGE = 256 * 1024
 """Bytes of a page from which it is read by itself, so that nothing waits behind it."""
 LIVES = 2
 """Processes that one page may end before it counts as unreadable."""
-
-
-class _Job:
-    """One page that somebody waits for."""
-
-    __slots__ = ("deaths", "done", "page")
-
-    def __init__(self, page: Page, done: asyncio.Future[Parsed]) -> None:
-        self.page = page
-        self.done = done
-        self.deaths = 0
-
-
-class _Child(asyncio.Protocol):
-    """One process, and what it is busy with."""
-
-    def __init__(self, pool: ParserPool, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self.ready = False
-        self.jobs: Sequence[_Job] = ()
-        self.overran = False
-        self.slow = False
-        self._began = 0.0
-        self._until = 0.0
-        self._deadline = pool.deadline
-        self._pool = pool
-        self._buffer = bytearray()
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the line to the process."""
-        self._transport = transport  # type: ignore[assignment]  # a socket's transport goes both ways
-        self._wait(START_DEADLINE, self._overrun)
-
-    def configure(self, config: Config) -> None:
-        """Tell the process what crawl it works for, before anything that is sent later."""
-        if self._transport is not None:
-            self._transport.write(frame(CONFIGURE, config))
-
-    def work(self, jobs: Sequence[_Job]) -> None:
-        """Give the process a batch."""
-        self.jobs = jobs
-        if self._transport is not None:
-            self._transport.write(frame(BATCH, [job.page for job in jobs]))
-        self._began = processor_time(self.process.pid)
-        self._deadline = self._pool.deadline * patience(job.page for job in jobs)
-        self._wait(self._deadline * PATIENCE, self._linger)
-
-    def data_received(self, data: bytes) -> None:
-        """Take in what the process answers."""
-        self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            length, kind = HEADER.unpack_from(self._buffer)
-            if length > LARGEST:
-                self.kill()
-                return
-            if len(self._buffer) < HEADER.size + length:
-                return
-            content = bytes(memoryview(self._buffer)[HEADER.size : HEADER.size + length])
-            del self._buffer[: HEADER.size + length]
-            self._answer(kind, content)
-
-    def _answer(self, kind: int, content: bytes) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if kind == READY:
-            self.ready = True
-        else:
-            jobs, self.jobs = self.jobs, ()
-            for job, parsed in zip(jobs, decode_results(content), strict=True):
-                if not job.done.done():
-                    job.done.set_result(parsed)
-        self._pool.idle(self)
-
-    def _wait(self, seconds: float, late: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, late)
-
-    def _linger(self) -> None:
-        """Note that the process is slow: it goes on, behind all others, until its deadline."""
-        self.slow = True
-        self._wait(self._deadline * (1 - PATIENCE), self._overrun)
-        self._until = asyncio.get_running_loop().time() + longest(self._deadline) - self._deadline * PATIENCE
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, LAST)
-        self._pool.slowed(self)
-
-    def _overrun(self) -> None:
-        """End the process, unless it had to give way to others and has not had its time."""
-        left = self._deadline - (processor_time(self.process.pid) - self._began)
-        if self.slow and left > 0 and asyncio.get_running_loop().time() < self._until:
-            self._wait(max(left, 0.01), self._overrun)
-            return
-        self.overran = True
-        self.kill()
-
-    def kill(self) -> None:
-        """End the process at once."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self.process.kill()
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the line; the process ends by itself when it is not busy."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
-        """Note that the process is gone, or that we let go of it."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._pool.lost(self)
 
 
 class ParserPool:
@@ -171,10 +39,10 @@ class ParserPool:
         self._batch = batch
         self._batch_bytes = batch_bytes
         self._config: Config | None = None
-        self._children: set[_Child] = set()
-        self._idle: list[_Child] = []
-        self._waiting: deque[_Job] = deque()
-        self._alone: deque[_Job] = deque()      # pages of a batch that went wrong: one by one
+        self._children: set[Child] = set()
+        self._idle: list[Child] = []
+        self._waiting: deque[Job] = deque()
+        self._alone: deque[Job] = deque()      # pages of a batch that went wrong: one by one
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="parsers")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -204,7 +72,7 @@ class ParserPool:
         for child in children:
             child.hang_up()
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(self._threads, _bury, child.process) for child in children))
+        await asyncio.gather(*(loop.run_in_executor(self._threads, bury, child.process) for child in children))
         for job in (*self._waiting, *self._alone, *(job for child in children for job in child.jobs)):
             job.done.cancel()
         await asyncio.to_thread(self._threads.shutdown)
@@ -224,14 +92,14 @@ class ParserPool:
         wordless = not (self._config.index and is_plain(page.content_type))
         if wordless and reading_of(page.body, page.content_type, page.kind) is None and not page.headers:
             return NOTHING_PARSED       # a picture need not cross to another process to say nothing
-        job = _Job(page, asyncio.get_running_loop().create_future())
+        job = Job(page, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._feed()
         return await job.done
 
     # --- batches -------------------------------------------------------------------------------------------------
 
-    def idle(self, child: _Child) -> None:
+    def idle(self, child: Child) -> None:
         """Note that a process can take a batch."""
         self._false_starts = 0
         if child.slow:
@@ -240,7 +108,7 @@ class ParserPool:
         self._idle.append(child)
         self._feed()
 
-    def slowed(self, child: _Child) -> None:
+    def slowed(self, child: Child) -> None:
         """Give the pages of a slow process to others as well: reading twice harms nobody, and one bad page holds up no good ones."""
         if len(child.jobs) > 1:
             again = [*self._alone, *(job for job in child.jobs if not job.done.done())]
@@ -252,13 +120,13 @@ class ParserPool:
         while self._idle and (jobs := self._next()):
             self._idle.pop().work(jobs)
 
-    def _next(self) -> list[_Job]:
+    def _next(self) -> list[Job]:
         """Return the next batch: a suspect alone, or whatever has piled up."""
         while self._alone:
             job = self._alone.popleft()
             if not job.done.done():
                 return [job]
-        jobs: list[_Job] = []
+        jobs: list[Job] = []
         size = 0
         while self._waiting and len(jobs) < self._batch and (not jobs or size + len(self._waiting[0].page.body) <= self._batch_bytes):
             if jobs and len(self._waiting[0].page.body) > LARGE:
@@ -286,13 +154,13 @@ class ParserPool:
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            process, line = await loop.run_in_executor(self._threads, _launch, self.deadline)
+            process, line = await loop.run_in_executor(self._threads, start, self.deadline)
         except OSError as error:
             self._give_up(f"a parser process cannot be started: {error.strerror or error}")
             return
         finally:
             self._starting -= 1
-        child = _Child(self, process)
+        child = Child(self, process)
         self._children.add(child)
         await loop.connect_accepted_socket(lambda: child, line)
         if self._config is not None:
@@ -300,7 +168,7 @@ class ParserPool:
         if self._closing:
             child.hang_up()
 
-    def lost(self, child: _Child) -> None:
+    def lost(self, child: Child) -> None:
         """Replace a process that is gone; its pages are repeated one by one, a page that was alone has had its chance."""
         if self._closing:
             return
@@ -321,7 +189,7 @@ class ParserPool:
         self._spawn_if_wanted()
         self._feed()
 
-    def _blame(self, job: _Job, *, alone: bool, overran: bool) -> None:
+    def _blame(self, job: Job, *, alone: bool, overran: bool) -> None:
         job.deaths += alone
         if alone and overran:
             self._condemn(job, f"reading its links took more than {self.deadline * patience([job.page]):g} s")
@@ -330,7 +198,7 @@ class ParserPool:
         else:
             self._alone.append(job)
 
-    def _condemn(self, job: _Job, why: str) -> None:
+    def _condemn(self, job: Job, why: str) -> None:
         if not job.done.done():
             job.done.set_result(Parsed(fault=why))
 
@@ -345,40 +213,3 @@ class ParserPool:
     async def _reap(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         await asyncio.get_running_loop().run_in_executor(self._threads, process.wait)
-
-
-def processor_time(pid: int) -> float:
-    """Return the seconds of processor time that a process has used; endless where the system does not tell."""
-    if sys.platform != "linux":
-        return float("inf")
-    try:
-        return time.clock_gettime((~pid << 3) | 2)      # its CPU clock (linux/posix-timers.h: CPUCLOCK_SCHED)
-    except OSError:
-        return float("inf")
-
-
-def _launch(deadline: float) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a process, with a line to it."""
-    ours, theirs = socket.socketpair()
-    try:
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        words = str(theirs.fileno()), str(deadline)
-        process = launch("crawler.parsing.child", *words, fds=[theirs.fileno()], variables=ALLOCATION)
-    except OSError:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-    ours.setblocking(False)
-    return process, ours
-
-
-def _bury(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process whose line is closed; a busy one is not waited for."""
-    try:
-        process.wait(0.5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

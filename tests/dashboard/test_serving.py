@@ -146,7 +146,7 @@ def test_the_end_of_the_pages_is_not_the_end_of_the_crawl(tmp_path):
 
         assert 0 == crawl.end(0)
         assert "60 pages" in crawl.told
-        assert 1 == crawl.told.count(f"the dashboard has ended, with -9; the crawl goes on, and python -m crawler serve {tmp_path / 'c'} shows it")
+        assert 1 == crawl.told.count(f"the dashboard has ended, killed by signal 9; the crawl goes on, and python -m crawler serve {tmp_path / 'c'} shows it")
         assert "the dashboard ended before the crawl did" in (tmp_path / "c" / "crawl.log").read_text()
 
 
