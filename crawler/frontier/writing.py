@@ -13,7 +13,7 @@ import aiosqlite
 import msgspec
 
 from crawler.core import urls
-from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, Body, Kind, OriginId, Place, Reason, State, UrlId
+from crawler.core.model import FAULT_CODE, KIND_CODE, KINDS, Body, Kind, Place, Reason, State, UrlId
 from crawler.frontier import Attempt, HostState, OriginState, Settled, SiteCookies
 from crawler.frontier.batch import (
     ROBOTS_CODE,
@@ -29,6 +29,7 @@ from crawler.frontier.batch import (
 from crawler.frontier.budgets import Budgets
 from crawler.frontier.indexing import Entry, Index
 from crawler.frontier.known import Known
+from crawler.frontier.origins import Origins
 from crawler.frontier.statements import (
     ADD_COOKIE,
     ADD_FETCH,
@@ -52,8 +53,6 @@ from crawler.frontier.statements import (
     stored_bodies,
 )
 
-UNRECORDED_AFTER = 10_000
-"""Refusals of one host that get a row; further ones are only counted, so that a link farm cannot fill the disk."""
 CAPPED = frozenset({Reason.SCOPE, Reason.TRAP, Reason.LIMIT, Reason.DUPLICATE})
 """Reasons of which there is no end on some hosts."""
 LATE = 1_000_000
@@ -89,15 +88,15 @@ class Writer:
         self.ride: Callable[[Writer], Awaitable[None]] | None = None
         """Called in each transaction of a batch, for a row that is due besides."""
         self.links = links
-        self._origins: dict[str, tuple[OriginId, int]] = {}
-        self._recorded: dict[int, int] = {}         # host id -> refusals with a row
-        self._next = {"url": 1, "fetch": 1, "body": 1, "host": 1, "origin": 1}
+        self._origins = Origins(db)
+        self._next = {"url": 1, "fetch": 1, "body": 1}
 
     async def load(self) -> None:
         """Read the counters; bounded work, whatever the size of the database."""
         for table in self._next:
             [row] = await self.db.execute_fetchall(f"SELECT coalesce(max({table}_id), 0) + 1 FROM {table}")
             self._next[table] = int(row[0])
+        await self._origins.load()
         self.totals = {int(row[0]): int(row[1]) for row in await self.db.execute_fetchall("SELECT state, urls FROM state")}
         rows = await self.db.execute_fetchall("SELECT key, value FROM meta WHERE key IN ('pages', 'errors')")
         meta = {str(row[0]): int(row[1]) for row in rows}
@@ -107,6 +106,7 @@ class Writer:
     async def transaction(self) -> AsyncIterator[None]:
         """Run the block in one transaction; roll back and forget what was learnt when anything goes wrong."""
         before = dict(self._next), dict(self.totals), self.pages, self.errors, dict(self.lowered)
+        places = self._origins.next
         try:
             await self.db.execute("BEGIN IMMEDIATE")
             yield
@@ -114,8 +114,7 @@ class Writer:
         except BaseException:
             self._next, self.totals, self.pages, self.errors, self.lowered = before
             self.known.clear()
-            self._origins.clear()
-            self._recorded.clear()
+            self._origins.forget(places)
             self.budgets.forget()
             if self.db.in_transaction:
                 await self.db.execute("ROLLBACK")
@@ -201,16 +200,13 @@ class Writer:
         """Insert the new URLs, with the hosts and origins they need."""
         if not weighed.new:
             return
-        await self._found_origins({urls.split(offer.url)[0] for offer in weighed.new})
+        await self._origins.find({urls.split(offer.url)[0] for offer in weighed.new})
         kept: list[Offer] = []
         for offer in weighed.new:
             host_id = self._origins[urls.split(offer.url)[0]][1]
             if offer.reason is None and offer.kind not in (ROBOTS_CODE, SEED_CODE):
                 offer.reason, offer.rule = await self.budgets.judge(host_id) or (None, None)
-            if offer.reason not in CAPPED:
-                kept.append(offer)
-            elif self._recorded.get(host_id, 0) < UNRECORDED_AFTER:
-                self._recorded[host_id] = self._recorded.get(host_id, 0) + 1
+            if offer.reason not in CAPPED or self._origins.takes_refusal(host_id):
                 kept.append(offer)
             else:
                 tally.unrecorded(host_id)
@@ -237,37 +233,6 @@ class Writer:
             None if self.links == "none" else offer.parent,
             offer.kind, offer.hops, offer.ruleset, offer.reason, offer.rule,
         )  # fmt: skip
-
-    async def _found_origins(self, origins: set[str]) -> None:
-        """Make sure that each origin and its host have a row and are known here."""
-        unknown = sorted(origins - self._origins.keys())
-        if not unknown:
-            return
-        if len(self._origins) > UNRECORDED_AFTER:
-            self._origins.clear()
-            self._recorded.clear()
-            unknown = sorted(origins)
-        hosts = await self._found_hosts({urls.host_of(origin) for origin in unknown})
-        sql = "SELECT origin, origin_id, host_id FROM origin WHERE origin IN (SELECT value FROM json_each(?))"
-        rows = await self.db.execute_fetchall(sql, (msgspec.json.encode(unknown).decode(),))
-        self._origins.update({row[0]: (row[1], row[2]) for row in rows})
-        new = []
-        for origin in unknown:
-            if origin not in self._origins:
-                new.append((self._next["origin"], hosts[urls.host_of(origin)], origin))
-                self._origins[origin] = new[-1][:2]
-                self._next["origin"] += 1
-        await self._many("INSERT INTO origin (origin_id, host_id, origin) VALUES (?, ?, ?)", new)
-
-    async def _found_hosts(self, names: set[str]) -> dict[str, int]:
-        sql = "SELECT name, host_id, excluded FROM host WHERE name IN (SELECT value FROM json_each(?))"
-        rows = await self.db.execute_fetchall(sql, (msgspec.json.encode(sorted(names)).decode(),))
-        self._recorded.update({row[1]: row[2] for row in rows})
-        ids = {row[0]: row[1] for row in rows}
-        new = [(self._next["host"] + i, name, urls.site_of(name)) for i, name in enumerate(sorted(names - ids.keys()))]
-        self._next["host"] += len(new)
-        await self._many("INSERT INTO host (host_id, name, site) VALUES (?, ?, ?)", new)
-        return ids | {name: host_id for host_id, name, _ in new}
 
     async def _improve(self, weighed: Weighed, tally: Tally) -> None:
         """Write down better offers of URLs that have a row: nearer to a seed, or allowed after all."""

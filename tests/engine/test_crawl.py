@@ -403,7 +403,7 @@ async def test_without_parser_processes_the_crawl_stops_loudly_and_loses_nothing
         raise OSError(12, "Cannot allocate memory")
 
     site.pages = {"/": "x"}
-    monkeypatch.setattr(pool, "_launch", broken)
+    monkeypatch.setattr(pool, "start", broken)
     with pytest.raises(CrawlError) as caught:
         await crawl(site.url("/"))
     assert "parser process" in caught.value.message

@@ -176,9 +176,9 @@ async def test_hosts_beyond_what_memory_holds_are_counted_from_the_database(fron
 
 
 async def test_refusals_of_a_budget_are_counted_only_beyond_so_many_rows(frontier, path, monkeypatch):
-    from crawler.frontier import writing
+    from crawler.frontier import origins
 
-    monkeypatch.setattr(writing, "UNRECORDED_AFTER", 3)
+    monkeypatch.setattr(origins, "UNRECORDED_AFTER", 3)
     frontier.writer.budgets.per_host = 1
     await frontier.add(pages("a.site.test", 10))
     assert 4 == len(judged(path))

@@ -12,7 +12,7 @@ import pytest
 
 from crawler.core import urls
 from crawler.core.model import KIND_CODE, NO_OFFERS, Body, Kept, Kind, Link, Offers, Reason, Rejected, Reply, Request, RobotsRead, State
-from crawler.frontier import Attempt, Frontier, HostState, Lease, OriginState, Settled, recrawling, writing
+from crawler.frontier import Attempt, Frontier, HostState, Lease, OriginState, Settled, origins, recrawling, writing
 from crawler.frontier.memory import MemoryFrontier
 from crawler.frontier.recrawling import Recrawl
 from crawler.frontier.sqlite import SqliteFrontier
@@ -568,7 +568,7 @@ async def test_collisions_at_the_end_of_the_numbers_wrap_around(monkeypatch, sto
 
 
 async def test_refusals_of_one_host_are_recorded_up_to_a_limit_and_then_counted(monkeypatch, tmp_path):
-    monkeypatch.setattr(writing, "UNRECORDED_AFTER", 3)
+    monkeypatch.setattr(origins, "UNRECORDED_AFTER", 3)
     path = tmp_path / "crawl.db"
     async with SqliteFrontier.open(path) as frontier:
         await frontier.add([request(A)])
