@@ -104,8 +104,11 @@ class HostInHand:
 
     def is_full(self, settings: Settings) -> bool:
         """Tell whether nothing may be sent before something has come back, whatever the moment."""
-        limit = 1 if self.crawl_delay is not None else int(min(self.bears, settings.host_limit))
-        return self.asking or self.in_flight >= limit or (self.awaiting > 0 and self.is_strict(settings))
+        return self.asking or self.in_flight >= self.limit(settings) or (self.awaiting > 0 and self.is_strict(settings))
+
+    def limit(self, settings: Settings) -> int:
+        """Return how many requests it is sent at once at the most."""
+        return 1 if self.crawl_delay is not None else int(min(self.bears, settings.host_limit))
 
     def moment(self) -> float:
         """Return when it may be asked next."""

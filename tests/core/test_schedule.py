@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from crawler.core.inhand import Memory
+from crawler.core.inhand import HostInHand, Memory
 from crawler.core.model import Fault, Kind, Reply, Request, RobotsRead
 from crawler.core.policy import Rest
 from crawler.core.robots import ALLOW_ALL, Robots
@@ -1003,8 +1003,8 @@ def test_whatever_the_order_gaps_and_limits_hold_and_nothing_is_lost(choice, mon
 
 
 def forget_the_gap(monkeypatch):
-    gap = Schedule._gap
-    monkeypatch.setattr(Schedule, "_gap", lambda self, host: gap(self, host) * 0.9)
+    gap = HostInHand.gap
+    monkeypatch.setattr(HostInHand, "gap", lambda self, settings: gap(self, settings) * 0.9)
 
 
 def count_from_the_release(monkeypatch):
@@ -1016,8 +1016,8 @@ def count_from_the_release(monkeypatch):
 
 
 def one_too_many(monkeypatch):
-    limit = Schedule._limit
-    monkeypatch.setattr(Schedule, "_limit", lambda self, host: limit(self, host) + 1)
+    limit = HostInHand.limit
+    monkeypatch.setattr(HostInHand, "limit", lambda self, settings: limit(self, settings) + 1)
 
 
 def ask_beside_robots(monkeypatch):
