@@ -114,8 +114,11 @@ def read_pattern(raw: Raw) -> str:
     """Read a regular expression."""
     pattern = raw if isinstance(raw, str) else "("
     try:
+        pattern.encode()
         re.compile(pattern)
-    except re.error as error:
+    except UnicodeEncodeError:
+        raise ValueError("a regular expression in UTF-8") from None
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"a regular expression ({error})") from None
     return pattern
 

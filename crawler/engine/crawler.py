@@ -122,7 +122,7 @@ class Crawler:
     async def run(self) -> Summary:
         """Crawl until there is nothing more to do. Raises the subclasses of CrawlError."""
         await asyncio.to_thread(self._prepare)
-        await refuse_slow_patterns(self._settings)
+        await refuse_slow_patterns(self._settings, [seed.url for seed in self._seeds])
         lock = held(self._output)
         await asyncio.to_thread(lock.__enter__)
         try:

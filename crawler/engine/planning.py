@@ -114,7 +114,7 @@ class Planner:
 
     async def run(self) -> Prospect:
         """Ask everything and sum up. Raises CrawlError when no parser process can be had, or a pattern would hold it up."""
-        await refuse_slow_patterns(self._settings)
+        await refuse_slow_patterns(self._settings, self._seed_urls)
         async with self._opened():
             self._begin()
             if self._ended is None:

@@ -21,22 +21,38 @@ def _little_patience(monkeypatch) -> None:
 
 
 async def test_the_first_pattern_that_is_slow_is_named():
-    assert SLOW == await trial.slow_one(["/archive/", SLOW, f"{SLOW}Y", "["])     # what comes behind it is not even compiled
+    assert SLOW == await trial.slow_one(["/archive/", SLOW, f"{SLOW}Y", "[+"])     # what comes behind it is not even compiled
 
 
 async def test_patterns_that_are_quick_pass():
     assert await trial.slow_one([r"\.pdf$", "(?i)/(login|logout)/", r"[?&]page=\d{3,}"]) is None
 
 
-async def test_a_pattern_is_tried_on_further_texts():
-    hard = "b" * 60
-    assert (None, "(b+)+c") == (await trial.slow_one(["(b+)+c"]), await trial.slow_one(["(b+)+c"], [hard]))
+@pytest.mark.parametrize("pattern", ["/tag/([a-z]+-?)+$", r"(_+)+\.php", "(x+x+)+y", r"^https?://shop\.test/(?:[a-z]+/?)+$"])
+async def test_what_only_goes_far_behind_its_own_words_or_host_is_found_out(pattern):
+    assert pattern == await trial.slow_one(["/fine/", pattern], ["http://shop.test/"])
 
 
-async def test_a_process_that_cannot_be_started_is_told(monkeypatch):
+async def test_a_pattern_is_tried_on_urls_of_the_crawl():
+    greedy, hard = r"([^\W\d_a-zA-Z]+)+c", "http://host.test/" + "\u00e9" * 60
+    assert (None, greedy) == (await trial.slow_one([greedy]), await trial.slow_one([greedy], [hard]))
+
+
+async def test_a_hundred_thousand_plain_patterns_need_no_trial(monkeypatch):
+    monkeypatch.setattr(trial.sys, "executable", "/nowhere/python")
+    assert await trial.slow_one([f"^https://www{number}[.]example[.]org/" for number in range(100_000)]) is None
+
+
+async def test_what_could_not_be_tried_is_not_called_slow(monkeypatch):
+    monkeypatch.setattr(trial, "DEADLINE", 0.01)
+    with pytest.raises(trial.CrawlError, match="1 pattern could not be tried within"):
+        await trial.slow_one(["a+"])
+    monkeypatch.undo()
+    with pytest.raises(trial.CrawlError, match="ended with 1"):
+        await trial.slow_one(["(+"])
     monkeypatch.setattr(trial.sys, "executable", "/nowhere/python")
     with pytest.raises(trial.CrawlError, match="No such file"):
-        await trial.slow_one(["x"])
+        await trial.slow_one(["x*"])
 
 
 @pytest.mark.parametrize("name", ["include", "exclude"])
