@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import crawler
 from crawler.core.model import Kind, Parsed
 from crawler.core.scope import Rules, Ruleset
 from crawler.folder import CrawlError
+from crawler.parsing import process
 from crawler.parsing.config import Config
 from crawler.parsing.pool import LIVES, ParserPool
 from crawler.parsing.wire import BATCH, CONFIGURE, Page, frame, longest
@@ -218,6 +220,25 @@ def test_the_alarm_of_a_process_comes_after_all_mercy_of_its_parent(kind: Kind, 
     assert alarm > longest(1.0 * deadlines)
 
 
+async def test_a_process_that_is_shown_mercy_has_no_more_of_it_than_there_is(monkeypatch: pytest.MonkeyPatch):
+    """One deadline more beyond all mercy, and its own alarm would come first."""
+    waits = []
+    monkeypatch.setattr(process.Child, "_wait", lambda self, seconds, late: waits.append((seconds, late == self._overrun)))
+    monkeypatch.setattr(process, "processor_time", lambda _: 0.0)
+    monkeypatch.setattr(process.os, "setpriority", lambda *_: None)
+    nobody = types.SimpleNamespace(pid=os.getpid())
+    child = process.Child(types.SimpleNamespace(deadline=2.0, slowed=lambda _: None), nobody)
+
+    child.work([])
+    child._linger()
+    monkeypatch.setattr(child, "_until", asyncio.get_running_loop().time() + 0.5)
+    child._overrun()
+
+    [(lingering, _), (overrun, is_last), (again, goes_on)] = waits
+    assert (0.25, 1.75, True, True) == (lingering, overrun, is_last, goes_on)
+    assert 0 < again <= 0.5
+
+
 async def test_a_process_killed_while_idle_is_replaced():
     async with opened(processes=2) as pool:
         await until(lambda: len(pool.pids) == 2)
@@ -338,7 +359,7 @@ import asyncio
 from crawler.core.scope import Rules, Ruleset
 from crawler.parsing.config import Config
 from crawler.parsing.pool import ParserPool
-from crawler.parsing.wire import BATCH, CONFIGURE, Page, frame, longest
+from crawler.parsing.wire import Page
 
 rules = Rules((Ruleset("any", None, frozenset()),))
 

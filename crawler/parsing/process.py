@@ -134,8 +134,9 @@ class Child(asyncio.Protocol):
     def _overrun(self) -> None:
         """End the process, unless it had to give way to others and has not had its time."""
         left = self._deadline - (processor_time(self.process.pid) - self._began)
-        if self.slow and left > 0 and asyncio.get_running_loop().time() < self._until:
-            self._wait(max(left, 0.01), self._overrun)
+        mercy = self._until - asyncio.get_running_loop().time()
+        if self.slow and left > 0 and mercy > 0:
+            self._wait(max(min(left, mercy), 0.01), self._overrun)
             return
         self.overran = True
         self.kill()
