@@ -44,8 +44,8 @@ class Calendar:
         return None
 
     def __iter__(self) -> Iterator[tuple[HostId, float]]:
-        """Iterate over hosts and their moments, in no order."""
-        for heap in self._heaps:
+        """Iterate over hosts and their moments, the quick ones first, otherwise in no order."""
+        for heap in reversed(self._heaps):
             yield from ((host_id, moment) for moment, number, host_id in heap if self._counts.get(host_id) == number)
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ log = logging.getLogger("crawler.dashboard")
 
 GRACE = 5.0
 """Seconds that the dashboard has to say goodbye to who watches."""
-GLANCE = 1.0
+GLANCE = 0.25
 """Seconds between two looks at whether it is still there."""
 
 MOST_LINES = 500
@@ -42,28 +42,27 @@ class Order(msgspec.Struct, frozen=True):
 async def served_beside(folder: Path, bound: Bound, token: str, *, died: Callable[[int], None]) -> AsyncIterator[None]:
     """Serve the crawl in a folder from a process of its own for the length of the block. Its end is not the crawl's.
 
-    *died* is told the exit code, within a second, when it ends before the block does.
+    *died* is told the exit code, within a second, when it ends while the block runs; the log has it in any case.
     """
     process = await asyncio.to_thread(_start, folder, bound, token)
-
-    def told() -> bool:
-        if (code := process.poll()) is not None:
-            log.error("the dashboard ended before the crawl did, with %s", code)
-            died(code)
-        return code is not None
-
-    watching = asyncio.create_task(_watch(told))
+    watching = asyncio.create_task(_watch(process, died))
     try:
         yield
     finally:
-        if watching.cancel():
-            told()
+        if watching.cancel() and (code := process.poll()) is not None:
+            _note(code)
         await asyncio.to_thread(_end, process)
 
 
-async def _watch(ended: Callable[[], bool]) -> None:
-    while not ended():  # noqa: ASYNC110 - the system tells nobody but the one who asks
+async def _watch(process: subprocess.Popen[bytes], died: Callable[[int], None]) -> None:
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - the system tells nobody but the one who asks
         await asyncio.sleep(GLANCE)
+    _note(code)
+    died(code)
+
+
+def _note(code: int) -> None:
+    log.error("the dashboard ended before the crawl did, with %s", code)
 
 
 def _start(folder: Path, bound: Bound, token: str) -> subprocess.Popen[bytes]:
@@ -73,7 +72,7 @@ def _start(folder: Path, bound: Bound, token: str) -> subprocess.Popen[bytes]:
     if process.stdin is not None and process.stderr is not None:
         threading.Thread(target=_hear, args=(process.stderr,), daemon=True, name="dashboard").start()
         order = Order(str(folder), token, bound.hosts, descriptor)
-        with contextlib.suppress(OSError):      # a process that could not even start is told of at the end
+        with contextlib.suppress(OSError):      # a process that could not even start is told of soon
             process.stdin.write(msgspec.json.encode(order) + b"\n")     # the token is in no argument and no variable that others may see
             process.stdin.flush()
     return process
