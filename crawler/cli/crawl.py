@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -96,7 +97,8 @@ class Telling:
 
     def end_of_dashboard(self, code: int) -> None:
         """Say that nobody can watch the crawl any more, and what helps."""
-        again = f"{self.session.program} serve {self.outline.output}"
+        self.dashboard = None       # its address is of no use to anybody
+        again = f"{self.session.program} serve {shlex.quote(str(self.outline.output))}"
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         self.display.say(f"warning: the dashboard has ended, {how}; the crawl goes on, and {again} shows it again")
 

@@ -18,12 +18,14 @@ from crawler.cli import events, inputs, logs
 from crawler.cli.errors import INTERNAL, SIGNALLED, Wrong, lines_of
 from crawler.cli.pages import COMMANDS, WIDTH, write_examples
 from crawler.cli.session import Session, program_name
-from crawler.cli.terminal import forget_stdout, make_printable, open_streams
+from crawler.cli.terminal import forget_stdout, is_writable, make_printable, open_streams
 from crawler.core.seeds import nearest
-from crawler.folder import CrawlError, storage_error
+from crawler.folder import CrawlError, StorageError, storage_error
 from crawler.version import __version__
 
 DEFAULT = "crawl"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What writing may end with. Whatever else is written than standard output has a name, and says so itself."""
 PIPE_CLOSED = SIGNALLED + signal.SIGPIPE
 EXAMPLES = (
     ("seeds.txt", "crawl what the file names; the same command again goes on"),
@@ -116,6 +118,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         code = PIPE_CLOSED
+    except OSError as error:
+        code = code or _failed(session, _unwritten(error))
+        forget_stdout()
     if code == PIPE_CLOSED:
         forget_stdout()
     if argv is None and any(thread.name.startswith("dns_") for thread in threading.enumerate()):
@@ -138,12 +143,18 @@ def _run(words: Sequence[str], session: Session) -> int:  # noqa: PLR0911 - one 
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     except OSError as error:
+        if error.filename is None and (error.errno in NO_ROOM or (error.errno == errno.EBADF and not is_writable(sys.stdout))):
+            return _failed(session, _unwritten(error))
         if error.errno not in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EACCES, errno.EROFS):
             return _crashed(session, error)
         return _failed(session, storage_error(Path(str(error.filename)[:80]), error))
     except Exception as error:  # noqa: BLE001 - a bug in this program: people get a sentence, the log the traceback
         return _crashed(session, error)
     return answer if isinstance(answer, int) else 0
+
+
+def _unwritten(error: OSError) -> CrawlError:
+    return StorageError(f"cannot write to standard output: {error.strerror}", "Try > FILE, on a disk with room.")
 
 
 def _failed(session: Session, error: CrawlError) -> int:

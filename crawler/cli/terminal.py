@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
@@ -76,12 +77,15 @@ class Voice:
 
 
 def open_streams() -> None:
-    """Point nowhere what whoever started us has closed, before a file or a pipe of ours gets its number."""
+    """Take the numbers of streams that whoever started us has closed, before a file or a pipe of ours gets them.
+
+    What is written to a standard output that was closed is an error, as for any program; a closed standard error is quiet.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)      # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)     # gets the lowest number that is free: this one
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115 - lives as long as we do
 
 
@@ -90,6 +94,14 @@ def make_printable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def is_writable(stream: IO[str]) -> bool:
+    """Tell whether a stream is open for writing."""
+    try:
+        return fcntl.fcntl(stream.fileno(), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except (OSError, ValueError):
+        return False
 
 
 def forget_stdout() -> None:

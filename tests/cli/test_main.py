@@ -413,18 +413,31 @@ def test_a_closed_pipe_is_no_error():
     assert "" == done.stderr
 
 
-@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed_from_the_start_are_no_error(closed):
-    """A database whose number is 1 would be written to as if it were the terminal, and the event loop aborted."""
-    done = subprocess.run(
-        ["/bin/bash", "-c", f"exec '{sys.executable}' -m crawler demo -n 2 -o out {closed}"], capture_output=True, text=True,
+def redirected(words: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with its streams as a shell was told."""
+    return subprocess.run(
+        ["/bin/bash", "-c", f"exec '{sys.executable}' -m crawler {words}"], capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(crawler.__file__).parent.parent)}, check=False,
     )  # fmt: skip
 
-    assert (0, "") == (done.returncode, done.stdout)
-    assert ("pages" in done.stderr) is (closed == ">&-")
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_crawl_whose_streams_are_closed_from_the_start_runs(closed):
+    """A database whose number is 1 would be written to as if it were the terminal, and the event loop aborted."""
+    done = redirected(f"crawl http://127.0.0.1:1/ --max-time 0.5s -o out {closed}")
+
+    assert done.stdout == ""
+    assert ("Reached your limit" in done.stderr) is (closed == ">&-")
     with contextlib.closing(sqlite3.connect("out/crawl.db")) as database:
         assert [("limit",)] == database.execute("SELECT outcome FROM runs").fetchall()
+
+
+@pytest.mark.parametrize(("target", "why"), [(">&-", "Bad file descriptor"), ("> /dev/full", "No space left on device")])
+def test_what_cannot_be_written_to_standard_output_is_no_success(target, why, demo_crawl):
+    done = redirected(f"query pages -o {demo_crawl} {target}")
+
+    assert (4, f"error: cannot write to standard output: {why}") == (done.returncode, done.stderr.splitlines()[0])
+    assert "Traceback" not in done.stderr
 
 
 def test_the_program_runs_as_a_module():
