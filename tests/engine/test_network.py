@@ -24,8 +24,12 @@ class Islands:
         self._runner: web.AppRunner | None = None
         self.down_after = 0
         self.gone = asyncio.Event()
+        """Nobody is answered any more. From one moment to the next: one that answers while others have gone says that it is not the network."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self.gone.is_set():
+            request.transport.abort()
+            return web.Response()
         self.asked.append(f"{request.host}{request.path}")
         if request.path == "/robots.txt":
             raise web.HTTPNotFound
@@ -38,6 +42,7 @@ class Islands:
         return response
 
     async def up(self) -> None:
+        self.gone.clear()
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self.answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.05)
@@ -71,7 +76,9 @@ async def into_an_outage(islands: Islands, crawl, monkeypatch) -> asyncio.Task:
     crawling = asyncio.create_task(crawl(*islands.seeds()))
     await islands.gone.wait()
     await islands.down()
-    await crawl.until(NetworkDown)
+    told = asyncio.create_task(crawl.until(NetworkDown))
+    await asyncio.wait([told, crawling], return_when=asyncio.FIRST_COMPLETED)
+    assert told.done(), f"the crawl has ended: {crawling}"
     return crawling
 
 
