@@ -19,7 +19,7 @@ from .text import HOSTILE_TITLE
 
 BYSTANDER = 200
 FLAGS = (
-    "--delay", "0", "--tries", "1", "--timeout", "3s", "--connect-timeout", "1s", "--dns-timeout", "1s", "--header-timeout", "1s", "--read-timeout", "1s",
+    "--delay", "0", "--tries", "1", "--timeout", "3s", "--connect-timeout", "1s", "--dns-timeout", "1s", "--header-timeout", "2s", "--read-timeout", "1s",
     "--max-size", "8M", "--max-rest", "5s", "--min-free", "0", "--deny-net", DENIED, "--allow-net", "127.44.0.0/16", "--allow-net", "127.46.0.0/16", "--no-config", "--progress", "plain",
     "--max-alike", "50",
 )  # fmt: skip
