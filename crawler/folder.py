@@ -21,7 +21,7 @@ DATABASE = "crawl.db"
 LOG_FILE = "crawl.log"
 BEGAN, FAILED = "run begins: ", "run failed: "
 """How the lines of the log begin that say so."""
-_LOOKS = 5
+_LOOKS, _LOOKS_AT_NOBODY = 5, 100
 
 
 class CrawlError(Exception):
@@ -92,11 +92,17 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _locked(lock: IO[str]) -> bool:
-    """Take the lock; somebody who only looked who holds it (`is_held`) is waited for, a tenth of a second at most."""
-    for _ in range(_LOOKS):
+    """Take the lock. A tenth of a second is given to somebody who only looked who holds it (`is_held`), two to nobody.
+
+    Nobody's name stands in it when whoever held it is through, but has just started a process: that has a copy of the lock until it
+    runs its own program.
+    """
+    for look in range(_LOOKS_AT_NOBODY):
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
+        if look >= _LOOKS and _holder(lock) is not None:
+            break
         time.sleep(0.02)
     return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from crawler import folder as folder_module
 from crawler.folder import Holder, InUse, StorageError, held, is_held
 
 HOLD = """
@@ -66,6 +68,24 @@ def test_a_holder_that_is_killed_frees_the_folder(tmp_path):
 
     assert isinstance(holder, Holder)
     assert os.getpid() == holder.pid
+
+
+def test_a_process_that_is_just_being_started_is_waited_for(tmp_path, monkeypatch):
+    """It has a copy of a lock that has been given back, until it runs its own program: here until the twentieth look."""
+    with held(tmp_path):
+        pass
+    copy = os.open(tmp_path / "LOCK", os.O_RDWR)
+    fcntl.flock(copy, fcntl.LOCK_EX)
+    looks = []
+
+    def look(_: float) -> None:
+        looks.append(1)
+        if len(looks) == 20:
+            os.close(copy)
+
+    monkeypatch.setattr(folder_module.time, "sleep", look)
+    with held(tmp_path):
+        assert 20 == len(looks)
 
 
 def test_a_holder_that_ends_frees_the_folder(tmp_path):
