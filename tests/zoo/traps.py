@@ -33,7 +33,8 @@ def each_once(cage, seen, pages: int = PAGES) -> None:
     assert set(seen.of(cage)) == {cage.url(f"/p/{n}") for n in range(pages)}
 
 
-@animal(1, "honest site", f"{PAGES} pages, links in every spelling, each page often linked", others="done 200", seeds=("/p/0",), check=each_once)
+@animal(1, "honest site", f"{PAGES} pages, links in every spelling, each page often linked", others="done 200", seeds=("/p/0",), check=each_once,
+        settings={"header_timeout": 5.0, "connect_timeout": 5.0, "timeout": 9.0})
 async def honest_site(ask: Ask) -> bytes:
     return site(ask, PAGES)
 
