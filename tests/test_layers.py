@@ -18,7 +18,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         frozenset,
         (
             {
-                "core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.surt", "core.tracking", "core.gunzip", "version",
+                "core.model", "core.secrets", "core.simhash", "core.srcset", "core.css", "core.surt", "core.tracking", "core.gunzip", "core.traps", "version",
                 "text", "words",
             },
             {
@@ -31,7 +31,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
             {"core.scope", "core.policy", "core.outage", "core.parse", "core.metrics"},
             {"core.inhand", "core.seeds"},
             {"core.schedule"},
-            {"core.forecast", "clock", "hooks", "folder", "finishing", "children", "signals"},
+            {"core.forecast", "clock", "hooks", "folder", "finishing", "children", "signals", "trying"},
             {"fetch", "parsing", "archive", "frontier"},
             {"engine"},
             {"query", "demo", "control"},

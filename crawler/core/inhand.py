@@ -157,10 +157,6 @@ class HostInHand:
 
     # --- robots.txt ----------------------------------------------------------------------------------------------
 
-    def origin_of(self, origin_id: int) -> Origin | None:
-        """Return one of its origins, None when it is not in hand."""
-        return next((origin for origin in self.origins.values() if origin.id == origin_id), None)
-
     def believe(self, origin: Origin, rules: Robots, read_at: float, settings: Settings) -> None:
         """Go by the rules of one of its origins from now on."""
         origin.rules, origin.read_at = rules, read_at

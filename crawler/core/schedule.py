@@ -277,13 +277,12 @@ class Schedule:
 
     def sitemaps(self, request: Request) -> tuple[str, ...]:
         """Return the sitemaps that the robots.txt names which was asked for, as they are written there."""
-        origin = self._hosts[request.host_id].origin_of(request.origin_id)
-        return () if origin is None or origin.rules is None else origin.rules.sitemaps
+        rules = self._hosts[request.host_id].origins[request.origin].rules
+        return () if rules is None else rules.sitemaps
 
     def is_dead(self, request: Request) -> bool:
         """Tell whether the origin that a robots.txt was asked of is given up in this run, and not its host."""
-        origin = self._hosts[request.host_id].origin_of(request.origin_id)
-        return origin is not None and origin.dead is not None
+        return self._hosts[request.host_id].origins[request.origin].dead is not None
 
     def rest(self, host_id: HostId, rest: Rest, now: float) -> None:
         """Leave a host alone for a while, or put it off beyond this run."""

@@ -159,8 +159,7 @@ class Feeder:
             yield
         finally:
             self._idle_hands -= 1
-            self.expecting -= 1
-            self._stirred.set()
+            self.expected()
 
     # --- releasing -----------------------------------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
+import subprocess
 from collections.abc import Sequence
 
 import msgspec
 
 from crawler import words
+from crawler.children import launch
 from crawler.core.settings import Settings
 from crawler.fetch.routes import WrongSettings
 from crawler.folder import CrawlError
@@ -22,40 +23,10 @@ DEADLINE = 60.0
 """Seconds for everything, on a machine that hardly moves."""
 MOST_TEXTS = 500
 HINT = "Try a pattern without a repetition within a repetition."
-_LONG = ("https://example.org/" + "a" * 60, "https://example.org" + "/ab-1" * 20 + "?a=1" + "&b=2" * 10)
+_TEXTS = ("https://example.org/", "https://example.org/" + "a" * 60, "https://example.org" + "/ab-1" * 20 + "?a=1" + "&b=2" * 10)
+"""Tried with every pattern, and long enough for the plainest that go over them again and again."""
 _REPEATS = frozenset("*+{")
 """Without one of these a pattern goes over a text in a time that its own length bounds."""
-_SEARCH = r"""
-import itertools, json, re, signal, sys, time
-patterns, texts, budget, enough = json.load(sys.stdin.buffer)
-
-def traps(pattern):
-    plain = re.sub(r"\\([./_~-])", r"\1", pattern)
-    literals = re.findall(r"[\w./~=&%-]+", re.sub(r"\[[^]]*\]|\\.|[+*?{}^$]", " ", plain))
-    starts = ["", *sorted(set(literals), key=len)[-3:]]
-    letters = sorted(set(re.findall(r"[\w./~%=&+-]", pattern)) | set("aA0_-"))[:40]
-    units = [*(letter * 40 for letter in letters), "a1" * 20, "-a" * 20, "/a" * 20, "%20" * 15, "a=1&" * 15]
-    bases = [texts[0].rstrip("/"), texts[-1].rstrip("/")]
-    for base, start, unit, end in itertools.product(dict.fromkeys(bases), starts, units, ("!", "/", "")):
-        between = "" if start.startswith("/") else "/"
-        yield base + between + start + unit + end
-
-for pattern in patterns:
-    search = re.compile(pattern).search
-    began = time.process_time()
-    for text in itertools.chain(texts, traps(pattern)):
-        signal.setitimer(signal.ITIMER_PROF, budget)
-        search(text)
-        if time.process_time() - began > enough:
-            break
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    print(end=".", flush=True)
-"""
-"""Writes a dot for each pattern that came through; the kernel's alarm ends it in the middle of one that does not.
-
-Besides the texts it is given, it makes some for each pattern: what stands in the pattern, behind a text, followed by one of its letters
-again and again, and by something that may not match.
-"""
 
 
 async def slow_one(patterns: Sequence[str], texts: Sequence[str] = ()) -> str | None:
@@ -66,29 +37,33 @@ async def slow_one(patterns: Sequence[str], texts: Sequence[str] = ()) -> str | 
     doubtful = [pattern for pattern in patterns if not _REPEATS.isdisjoint(pattern)]
     if not doubtful:
         return None
+    order = msgspec.json.encode((doubtful, (*_TEXTS, *texts[:MOST_TEXTS]), BUDGET, ENOUGH))
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-c", _SEARCH, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        process = await asyncio.to_thread(launch, "crawler.trying", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     except OSError as error:
         raise CrawlError(f"no process can be started to try patterns: {error.strerror or error}", "Try again later.") from None
-    order = msgspec.json.encode((doubtful, (*_LONG, *texts[:MOST_TEXTS]), BUDGET, ENOUGH))
     try:
-        async with asyncio.timeout(DEADLINE):
-            passed, _ = await process.communicate(order)
-    except TimeoutError:
+        passed = await asyncio.to_thread(_passed, process, order)
+    except subprocess.TimeoutExpired:
         said = f"{words.count(len(doubtful), 'pattern')} could not be tried within {DEADLINE:g} s"
         raise CrawlError(said, "Try again with fewer.") from None
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()      # also when nobody waits for it any more
     if process.returncode == -signal.SIGPROF:
-        return doubtful[len(passed)]
+        return doubtful[passed]
     if process.returncode:
         raise CrawlError(f"the process that tried patterns ended with {process.returncode}", "Try again, with more memory.")
     return None
+
+
+def _passed(process: subprocess.Popen[bytes], order: bytes) -> int:
+    """Return how many patterns came through, once the process has ended."""
+    with process:
+        try:
+            return len(process.communicate(order, DEADLINE)[0])
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 async def refuse_slow_patterns(settings: Settings, seeds: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from crawler.core.scope import Options
@@ -39,7 +41,7 @@ async def test_a_pattern_is_tried_on_urls_of_the_crawl():
 
 
 async def test_a_hundred_thousand_plain_patterns_need_no_trial(monkeypatch):
-    monkeypatch.setattr(trial.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert await trial.slow_one([f"^https://www{number}[.]example[.]org/" for number in range(100_000)]) is None
 
 
@@ -50,7 +52,7 @@ async def test_what_could_not_be_tried_is_not_called_slow(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(trial.CrawlError, match="ended with 1"):
         await trial.slow_one(["(+"])
-    monkeypatch.setattr(trial.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(trial.CrawlError, match="No such file"):
         await trial.slow_one(["x*"])
 

@@ -274,6 +274,13 @@ class Page:
         await asyncio.to_thread(file.write_bytes, base64.b64decode(shot["data"]))
 
 
+MIDDLE = """el => {
+  el.scrollIntoView({block: 'center', inline: 'nearest'});
+  const box = el.getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+
+
 class Element:
     """Something in a page."""
 
@@ -293,9 +300,8 @@ class Element:
 
     async def click(self) -> None:
         """Click it with the mouse, where it is, so that what covers it gets the click as it would from a person."""
-        await self.js("el => el.scrollIntoView({block: 'center', inline: 'nearest'})")
-        for kind in ("mouseMoved", "mouseMoved", "mousePressed", "mouseReleased"):      # moved again where it has moved away
-            x, y = await self.js("el => { const box = el.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] }")
+        for kind in ("mouseMoved", "mouseMoved", "mousePressed", "mouseReleased"):      # once more where it has moved away, also out of sight
+            x, y = await self.js(MIDDLE)
             about = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             await self._page.say("Input.dispatchMouseEvent", type=kind, x=x, y=y, **about)
 
